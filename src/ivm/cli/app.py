@@ -1,0 +1,28 @@
+"""All commands: each is a file of its own, registered here."""
+
+from __future__ import annotations
+
+import typer
+
+from ivm.cli import eval, export, mask, models, train
+from ivm.cli.options import Debug, Version
+
+app = typer.Typer(
+    name="ivm",
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+
+
+@app.callback()
+def every_command(version: Version = False, debug: Debug = False) -> None:
+    """Keep what an instruction needs in a picture, mask the rest."""
+
+
+app.command("mask", epilog=mask.EXAMPLES)(mask.mask)
+app.command("models")(models.models)
+app.add_typer(eval.app, name="eval")
+app.command("train")(train.train)
+app.command("export")(export.export)

@@ -1,0 +1,120 @@
+"""Options that several commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from ivm.core.errors import OptionError, ThresholdError
+
+PICTURES = {
+    "soft": "soft",
+    "hard": "hard",
+    "blur": "blur_image",
+    "highlight": "highlight_image",
+    "crop-blur": "cropped_blur_img",
+    "crop": "cropped_highlight_img",
+    "alpha": "alpha_image",
+    "gray": "grayscale_image",
+    "inpaint": "inpaint_image",
+    "heatmap": "heatmap_image",
+}
+"""Short name of each picture, and its key in a result."""
+
+PAPER = tuple(PICTURES.values())[:7]
+"""The seven pictures of the paper."""
+
+SHEET = "sheet"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from ivm import __version__
+
+        print(f"ivm {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Model = Annotated[
+    str, typer.Option("--model", metavar="NAME|PATH", help="A model of the zoo (ivm models), or a checkpoint.")
+]
+Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the model runs.")]
+
+
+def threshold_of(text: str) -> float:
+    """Read `--threshold`.
+
+    Raises:
+        ThresholdError: not a number in [0, 1].
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 1:
+        raise ThresholdError(f"The threshold must be a number from 0 to 1, not {text!r}: 0.5 is usual")
+    return value
+
+
+def color_of(text: str) -> tuple[int, int, int]:
+    """Read a colour: a CSS name ("white"), "#rrggbb" or "red,green,blue".
+
+    Raises:
+        OptionError: none of these.
+    """
+    from PIL import ImageColor
+
+    try:
+        return ImageColor.getrgb(f"rgb({text})" if "," in text and "(" not in text else text)[:3]
+    except ValueError:
+        raise OptionError(f"{text!r} is no colour: use a name such as white, #rrggbb, or red,green,blue") from None
+
+
+def style_of(preset: str, fill_color: str | None, blur: int | None, dilate: int | None) -> dict[str, Any]:
+    """The style that the options mean, holding only what was given.
+
+    Raises:
+        OptionError: an option is outside its range, or not one of the preset's.
+    """
+    from ivm.masking.style import make_style
+
+    color = "overlay_color" if preset == "v1" else "fill_color"
+    style = {
+        color: None if fill_color is None else color_of(fill_color),
+        "blur_kernel_size": blur,
+        "dilate_kernel_size": dilate,
+    }
+    given: dict[str, Any] = {name: value for name, value in style.items() if value is not None}
+    make_style(preset, **given)
+    return {"preset": preset, **given}
+
+
+def picture_of(name: str) -> str:
+    """The key of a picture called by its short name or by the key itself.
+
+    Raises:
+        OptionError: there is no such picture.
+    """
+    if name in PICTURES.values() or name == SHEET:
+        return name
+    if name not in PICTURES:
+        raise OptionError(f"There is no picture {name!r}: use {', '.join([*PICTURES, SHEET])}")
+    return PICTURES[name]
+
+
+def pictures_of(style: str, only: Sequence[str] | None) -> list[str]:
+    """The pictures to write: `--only` these, or the paper's seven, the style's and the contact sheet.
+
+    Raises:
+        OptionError: there is no picture of that name.
+    """
+    chosen = [picture_of(name) for name in only] if only else [*PAPER, picture_of(style), SHEET]
+    return list(dict.fromkeys(chosen))

@@ -1,0 +1,162 @@
+"""Every error that this package raises on purpose.
+
+    IvmError                      exit 1
+    ├── InputError (ValueError)        a mistake in what was asked
+    │   ├── InstructionError            10
+    │   ├── ThresholdError              11
+    │   ├── OptionError                 12
+    │   ├── RecordError                 13   a line of a JSON Lines file
+    │   └── ImageError                       a picture that cannot be used
+    │       ├── ImageNotFoundError      20
+    │       ├── ImageFormatError        21   not a picture
+    │       ├── ImageTruncatedError     22
+    │       ├── ImageEmptyError         23   no byte, or no pixel
+    │       └── ImageTooLargeError      24
+    ├── OutputError (OSError)           30   cannot be written there
+    │   └── DiskFullError               31
+    ├── ModelError
+    │   ├── UnknownModelError           40
+    │   ├── CheckpointError             41
+    │   ├── MissingExtraError           42   (ImportError)
+    │   └── DeviceError                 43
+    ├── BatchError                      50   some pictures of a batch failed, the others are done
+    └── TrainingError                   60
+        └── RecipeError                 61
+
+Each message is one sentence that says what was wrong, where, and the remedy. `exit_code` is the status with which
+the command line ends; 2 is a wrong use of the command itself, 130 an interruption (Ctrl-C).
+"""
+
+from __future__ import annotations
+
+
+class IvmError(Exception):
+    """Base of all errors of this package."""
+
+    exit_code = 1
+
+
+class InputError(IvmError, ValueError):
+    """What was asked for cannot be done as asked."""
+
+    exit_code = 3
+
+
+class InstructionError(InputError):
+    """An instruction is empty, too long or not text."""
+
+    exit_code = 10
+
+
+class ThresholdError(InputError):
+    """A threshold is not a number in [0, 1]."""
+
+    exit_code = 11
+
+
+class OptionError(InputError):
+    """An option has a value outside its range."""
+
+    exit_code = 12
+
+
+class RecordError(InputError):
+    """A line of a JSON Lines file is not a request."""
+
+    exit_code = 13
+
+
+class ImageError(InputError):
+    """A picture cannot be used."""
+
+    exit_code = 4
+
+
+class ImageNotFoundError(ImageError, FileNotFoundError):
+    """No file at that path, or it cannot be read."""
+
+    exit_code = 20
+
+
+class ImageFormatError(ImageError):
+    """The bytes or the array are not a picture."""
+
+    exit_code = 21
+
+
+class ImageTruncatedError(ImageError):
+    """The picture ends before its last pixel."""
+
+    exit_code = 22
+
+
+class ImageEmptyError(ImageError):
+    """The file holds no byte, or the picture no pixel."""
+
+    exit_code = 23
+
+
+class ImageTooLargeError(ImageError):
+    """The picture has more pixels than the limit allows."""
+
+    exit_code = 24
+
+
+class OutputError(IvmError, OSError):
+    """A result cannot be written."""
+
+    exit_code = 30
+
+
+class DiskFullError(OutputError):
+    """No space is left where a result is to be written."""
+
+    exit_code = 31
+
+
+class ModelError(IvmError):
+    """A model cannot be loaded or run."""
+
+    exit_code = 5
+
+
+class UnknownModelError(ModelError):
+    """No model of that name, and no file or folder either."""
+
+    exit_code = 40
+
+
+class CheckpointError(ModelError):
+    """A checkpoint is damaged, unsafe or of another architecture."""
+
+    exit_code = 41
+
+
+class MissingExtraError(ModelError, ImportError):
+    """A feature needs packages that are not installed; the message holds the `pip install` line."""
+
+    exit_code = 42
+
+
+class DeviceError(ModelError):
+    """The device or dtype asked for is not to be had here."""
+
+    exit_code = 43
+
+
+class BatchError(IvmError):
+    """Some pictures of a batch failed; all the others are done and written."""
+
+    exit_code = 50
+
+
+class TrainingError(IvmError):
+    """A training run cannot go on."""
+
+    exit_code = 60
+
+
+class RecipeError(TrainingError, ValueError):
+    """A recipe holds an unknown key or an impossible value."""
+
+    exit_code = 61

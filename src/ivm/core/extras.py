@@ -1,0 +1,41 @@
+"""The one place that imports optional packages, and says which extra brings them."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from ivm.core.errors import MissingExtraError
+
+_EXTRA_OF = {
+    "torch": "full",
+    "transformers": "full",
+    "peft": "full",
+    "safetensors": "full",
+    "lightning": "train",
+    "numba": "train",
+    "onnx": "train",
+    "yaml": "train",
+    "supervision": None,
+}
+
+
+def optional(package: str, *, extra: str | None = None) -> ModuleType:
+    """Import an optional package by its import name.
+
+    Args:
+        package: for example "torch" or "lightning.pytorch".
+        extra: the extra of this project that the caller belongs to; else the package's usual one.
+
+    Raises:
+        MissingExtraError: it is not installed; the message holds the line that installs it.
+    """
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        top = package.partition(".")[0]
+        if error.name is None or error.name.partition(".")[0] != top:
+            raise
+        name = extra or _EXTRA_OF.get(top)
+        line = f"pip install 'ivm[{name}]'" if name else f"pip install {top}"
+        raise MissingExtraError(f"This needs the package {top}, which is not installed: {line}") from None

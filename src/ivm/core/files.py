@@ -1,0 +1,70 @@
+"""Writes files whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ivm.core.errors import DiskFullError, OutputError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""A place takes no more: the disk, the user's share of it, or the limit on the size of a file."""
+
+
+def write_files(files: Iterable[tuple[Path, bytes]]) -> list[Path]:
+    """Write several files; each first beside its place, and all renamed only when the last one is written.
+
+    Folders that are missing are made. When anything goes wrong before the renaming, an interruption included, what
+    was there before is untouched and nothing half-written stays behind.
+
+    Args:
+        files: path and content; consumed one at a time.
+
+    Returns:
+        The paths in the same order.
+
+    Raises:
+        DiskFullError: no space is left.
+        OutputError: a folder cannot be made, or a file not be written there.
+    """
+    with contextlib.ExitStack() as stack:
+        staged = [(stack.enter_context(_beside(path, content)), path) for path, content in files]
+        for temporary, path in staged:
+            with _named(path):
+                temporary.replace(path)
+    return [path for _, path in staged]
+
+
+@contextlib.contextmanager
+def _beside(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a temporary file in the folder of `path`, and remove it at the end if it is still there."""
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        with _named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("xb") as file:
+                file.write(content)
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise output_error(path, error) from None
+
+
+def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """Return the error that tells a person why `path` could not be written, and what to do."""
+    if error.errno in _FULL:
+        return DiskFullError(f"No space is left to write '{path}': free some, or choose another folder")
+    reason = error.strerror or str(error)
+    return OutputError(f"'{path}' cannot be written ({reason}): choose another folder, or change its permissions")

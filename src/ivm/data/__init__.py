@@ -1,0 +1,1 @@
+"""Data: the synthetic tabletop that the embedded model learns from."""

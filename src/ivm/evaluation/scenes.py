@@ -1,0 +1,117 @@
+"""Whether a model finds what is asked on rendered tables that it has not seen, and knows what is not there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ivm.data.tabletop.questions import Questioner
+from ivm.data.tabletop.scene import render
+from ivm.evaluation.bootstrap import Estimate, cluster_bootstrap
+from ivm.evaluation.metrics import mask_iou, pointing_hit
+from ivm.inference.masker import Masker
+
+HELD_OUT_SEED = 900_002
+"""Seed of the scenes; no recipe trains on it, and calibration uses another."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SceneScore:
+    """One question about one scene and how well it was answered."""
+
+    scene: int
+    instruction: str
+    form: str
+    """"single", "color", "side", "two" or "absent"."""
+    present: bool
+    hit: float | None
+    """`pointing_hit`; None for what is absent."""
+    iou: float | None
+    """`mask_iou` on the decided pixels; None for what is absent."""
+    found: float
+
+
+def answer_scenes(
+    masker: Masker, *, scenes: int, questions: int = 6, seed: int = HELD_OUT_SEED, threshold: float = 0.5
+) -> Iterator[SceneScore]:
+    """Render scenes one after the other and ask about each.
+
+    Args:
+        masker: the model.
+        scenes: how many, 640x480 each.
+        questions: asked about each.
+        seed: of scenes and questions.
+        threshold: in [0, 1]; the heatmap above it is the mask.
+
+    Raises:
+        MissingExtraError: numba is not installed.
+    """
+    for number in range(scenes):
+        scene = render((seed, number), width=640, height=480, supersample=1)
+        asked = Questioner(scene.ids, scene.things, np.random.default_rng((seed, number, 1))).ask(questions)
+        with masker.open(scene.image) as view:
+            results = view.many([question.instruction for question in asked], threshold)
+        for question, result in zip(asked, results, strict=True):
+            hit = iou = None
+            if question.present:
+                truth, decided = question.mask == 1, question.mask != 255
+                hit = pointing_hit(np.where(decided, result.soft, -1), truth)
+                iou = mask_iou((result.soft > threshold) & decided, truth)
+            assert result.found is not None, "a Masker hands the model's presence on"
+            yield SceneScore(
+                scene=number,
+                instruction=question.instruction,
+                form=question.form,
+                present=question.present,
+                hit=hit,
+                iou=iou,
+                found=result.found,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SceneReport:
+    """The scores of one model on rendered scenes, and what they come to."""
+
+    scores: tuple[SceneScore, ...]
+
+    def iou(self, form: str | None = None) -> Estimate:
+        """Mean IoU of the questions of one form, or of all about what is present."""
+        return self._estimate("iou", form)
+
+    def pointing(self, form: str | None = None) -> Estimate:
+        """Pointing accuracy of the questions of one form, or of all about what is present."""
+        return self._estimate("hit", form)
+
+    @property
+    def forms(self) -> Sequence[str]:
+        """Forms of questions about what is present."""
+        return sorted({score.form for score in self.scores if score.present})
+
+    @property
+    def auroc(self) -> float:
+        """Chance that `found` is higher for something present than for something absent, ties counting half.
+
+        NaN where nothing was asked that is present, or nothing that is absent.
+        """
+        there = np.array([score.found for score in self.scores if score.present])
+        absent = np.sort([score.found for score in self.scores if not score.present])
+        below, up_to = np.searchsorted(absent, there, "left"), np.searchsorted(absent, there, "right")
+        pairs = len(there) * len(absent)
+        return float((below + up_to).sum()) / 2 / pairs if pairs else math.nan
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error of `found` in ten bins (Naeini et al., AAAI 2015), 0 is best."""
+        found = np.array([score.found for score in self.scores])
+        truth = np.array([score.present for score in self.scores], np.float64)
+        bins = np.minimum((found * 10).astype(int), 9)
+        gaps = [abs(found[bins == b].mean() - truth[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
+        return float(np.sum(gaps))
+
+    def _estimate(self, name: str, form: str | None) -> Estimate:
+        chosen = [score for score in self.scores if score.present and form in (None, score.form)]
+        return cluster_bootstrap([getattr(score, name) for score in chosen], [score.scene for score in chosen])

@@ -1,0 +1,1 @@
+"""Models at work: `load()` finds one, a `Masker` asks it about pictures, one by one, in batches or as a stream."""

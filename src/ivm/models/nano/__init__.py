@@ -1,0 +1,1 @@
+"""`ivm-nano`: the small network that ships with the package."""

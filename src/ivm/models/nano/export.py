@@ -1,0 +1,218 @@
+"""`ivm-nano` as two ONNX graphs with a description: the form that ships, loads without PyTorch, and is checked here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import pickle
+import struct
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ivm.core.errors import CheckpointError
+from ivm.core.extras import optional
+from ivm.core.files import write_files
+from ivm.core.instruction import token_batch
+from ivm.models.nano.network import Features, NanoConfig, NanoNetwork
+
+FILES = ("encoder.onnx", "predictor.onnx")
+STRIDE = 32
+INPUT_AREA = 192 * 256
+TOLERANCE = 2e-2
+"""Greatest difference in probability that storing weights in 16 bits may make."""
+
+
+class _EncoderGraph(nn.Module):
+    """Bytes in, features out."""
+
+    def __init__(self, network: NanoNetwork) -> None:
+        super().__init__()
+        self.encoder = network.encoder
+
+    def forward(self, image: Tensor) -> Features:
+        features: Features = self.encoder(image.permute(0, 3, 1, 2).float())
+        return features
+
+
+class _PredictorGraph(nn.Module):
+    """Features and tokens in, logits and a calibrated probability out."""
+
+    def __init__(self, network: NanoNetwork, calibration: tuple[float, float]) -> None:
+        super().__init__()
+        self.predictor, (self.scale, self.bias) = network.predictor, calibration
+
+    def forward(self, f4: Tensor, f8: Tensor, f16: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        logits, presence = self.predictor(f4, f8, f16, tokens)
+        return logits, torch.sigmoid(self.scale * presence + self.bias)
+
+
+def load_network(path: str | Path) -> NanoNetwork:
+    """Load the averaged weights of a training checkpoint; nothing in the file is executed.
+
+    Raises:
+        CheckpointError: no checkpoint of `ivm train`, or its keys do not fit the network.
+    """
+    checkpoint = _unpacked(path)
+    try:
+        sizes = checkpoint["hyper_parameters"]["network"]
+        state = {k.removeprefix("network."): v for k, v in checkpoint["state_dict"].items()}
+        kinds, colors = (len(state.get(f"{name}.bias", ())) for name in ("kinds", "colors"))
+        network = NanoNetwork(NanoConfig(**sizes, kinds=kinds, colors=colors))
+        network.load_state_dict(state)
+    except (KeyError, TypeError, AttributeError, IndexError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{path} is no checkpoint of `ivm train` for ivm-nano: {reason}") from None
+    return network.eval()
+
+
+_DAMAGE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    struct.error,
+)
+"""What PyTorch raises at a checkpoint that is not whole, or holds more than numbers and names."""
+
+
+def _unpacked(path: str | Path) -> Any:
+    """Read what `torch.save` wrote, without running anything in it."""
+    # PyTorch's own words go on to explain how to run whatever a file holds, so they are not passed on.
+    refusal = CheckpointError(f"{path} is no checkpoint of `ivm train`, or a damaged one: give the last.ckpt of a run")
+    try:
+        with Path(path).open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise refusal
+            file.seek(0)
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"No checkpoint can be read at {path}: {error.strerror}") from None
+    except _DAMAGE as error:
+        raise refusal from error
+
+
+def export(
+    network: NanoNetwork,
+    output: str | Path,
+    *,
+    calibration: tuple[float, float] = (1.0, 0.0),
+    about: dict[str, Any] | None = None,
+) -> Path:
+    """Write `encoder.onnx`, `predictor.onnx` and `model.json` once they were seen to answer as the network does.
+
+    Args:
+        network: in evaluation mode.
+        output: folder, made if need be; what was there stays as it was when anything goes wrong.
+        calibration: scale and bias of the presence logit, from `training.calibrate`.
+        about: more keys for `model.json`, such as the recipe and figures.
+
+    Raises:
+        CheckpointError: the graphs differ from the network.
+        OutputError: the folder cannot be written; DiskFullError where no space is left.
+        MissingExtraError: onnx is not installed.
+    """
+    output = Path(output)
+    image = torch.randint(0, 256, (2, 192, 256, 3), dtype=torch.uint8)
+    tokens = torch.from_numpy(token_batch(["pick up the red cup", "the blue plate on the left"]))
+    encoder, predictor = _EncoderGraph(network).eval(), _PredictorGraph(network, calibration).eval()
+    with torch.no_grad():
+        features = encoder(image)
+        wanted = predictor(*features, tokens)
+    rows, words = torch.export.Dim("rows", min=1, max=4096), torch.export.Dim("words", min=1, max=64)
+    auto = torch.export.Dim.AUTO
+    written = (
+        _graph(encoder, (image,), ["image"], list(Features._fields), ({0: auto, 1: auto, 2: auto},)),
+        _graph(
+            predictor,
+            (*features, tokens),
+            [*Features._fields, "tokens"],
+            ["logits", "presence"],
+            (*({0: rows, 2: auto, 3: auto} for _ in range(3)), {0: rows, 1: words}),
+        ),
+    )
+    _check(written, image, tokens, wanted)
+    graphs = dict(zip(FILES, written, strict=True))
+    card = {
+        "format": "ivm-nano",
+        "version": 1,
+        "name": "ivm-nano",
+        "input_area": INPUT_AREA,
+        "stride": STRIDE,
+        "features": list(Features._fields),
+        "parameters": sum(p.numel() for part in (network.encoder, network.predictor) for p in part.parameters()),
+        "sha256": {name: hashlib.sha256(graph).hexdigest() for name, graph in graphs.items()},
+        **(about or {}),
+    }
+    text = json.dumps(card, indent=2) + "\n"
+    write_files((output / name, content) for name, content in (*graphs.items(), ("model.json", text.encode())))
+    return output
+
+
+def _graph(
+    module: nn.Module, inputs: tuple[Tensor, ...], input_names: list[str], output_names: list[str], shapes: Any
+) -> bytes:
+    """Export a module as ONNX, without what PyTorch tells its own developers meanwhile."""
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        for message in (r"`isinstance\(treespec, LeafSpec\)` is deprecated", "# The axis name: "):
+            warnings.filterwarnings("ignore", message=message)
+        program = torch.onnx.export(
+            module,
+            inputs,
+            input_names=input_names,
+            output_names=output_names,
+            dynamo=True,
+            dynamic_shapes=shapes,
+            verbose=False,
+        )
+    assert program is not None, "an export without a file returns its program"
+    return _halve(program.model_proto)
+
+
+def _halve(model: Any) -> bytes:
+    """Serialise a graph with large float weights in 16 bits; the runtime widens them once, when it loads the graph."""
+    onnx = optional("onnx")
+    kept, casts = [], []
+    for tensor in model.graph.initializer:
+        array = onnx.numpy_helper.to_array(tensor)
+        if array.dtype == np.float32 and array.size >= 256:
+            kept.append(onnx.numpy_helper.from_array(array.astype(np.float16), f"{tensor.name}_16"))
+            casts.append(onnx.helper.make_node("Cast", [f"{tensor.name}_16"], [tensor.name], to=onnx.TensorProto.FLOAT))
+        else:
+            kept.append(tensor)
+    nodes = [*casts, *model.graph.node]
+    del model.graph.initializer[:], model.graph.node[:]
+    model.graph.initializer.extend(kept)
+    model.graph.node.extend(nodes)
+    del model.graph.value_info[:]
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _check(graphs: tuple[bytes, ...], image: Tensor, tokens: Tensor, wanted: tuple[Tensor, Tensor]) -> None:
+    """Run the graphs, at the size of export and at another, and compare."""
+    onnxruntime = optional("onnxruntime")
+    sessions = [onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"]) for graph in graphs]
+    features = sessions[0].run(None, {"image": image.numpy()})
+    feed = dict(zip(Features._fields, features, strict=True)) | {"tokens": tokens.numpy()}
+    logits, presence = sessions[1].run(None, feed)
+    answers = ((torch.from_numpy(logits).sigmoid(), wanted[0].sigmoid()), (torch.from_numpy(presence), wanted[1]))
+    difference = max(float((told - meant).abs().max()) for told, meant in answers)
+    if not difference < TOLERANCE:
+        raise CheckpointError(
+            f"The exported graphs differ from the network by {difference:.4f}, above {TOLERANCE}: nothing was written"
+        )
+    other = sessions[0].run(None, {"image": np.zeros((1, 224, 160, 3), np.uint8)})
+    one = dict(zip(Features._fields, other, strict=True)) | {"tokens": token_batch(["a much longer question about it"])}
+    if sessions[1].run(None, one)[0].shape != (1, 112, 80):
+        raise CheckpointError("The exported graphs do not take pictures of every size: nothing was written")

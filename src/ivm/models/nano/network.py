@@ -1,0 +1,302 @@
+"""The network of `ivm-nano`: a picture encoder, and a predictor that answers questions about its features.
+
+Shape suffixes: B pictures, N questions, L words, P pieces of a word, C channels, H and W pixels, D text width. `f4`
+is a feature map at a quarter of the picture's height and width, and so on.
+
+The split follows the use: the encoder is the costly part and runs once a picture; a question adds about a tenth of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ivm.core.errors import OptionError
+from ivm.core.instruction import BUCKETS, MAX_WORDS
+
+PICTURE_HEADS = 4
+"""Attention heads of the picture's side."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NanoConfig:
+    """Sizes of an `ivm-nano`.
+
+    Attributes:
+        widths: channels at strides 4, 8, 16 and 32.
+        blocks: residual blocks at strides 4, 8, 16 and 32.
+        decoder: channels of the predictor at strides 4, 8 and 16.
+        text_width: D, channels of the text transformer.
+        text_layers: its layers.
+        text_heads: its attention heads.
+        kinds: classes of the auxiliary kind map (0 is background), used in training only.
+        colors: classes of the auxiliary colour map, likewise.
+    """
+
+    widths: tuple[int, int, int, int] = (32, 64, 128, 224)
+    blocks: tuple[int, int, int, int] = (1, 2, 2, 2)
+    decoder: tuple[int, int, int] = (24, 48, 96)
+    text_width: int = 128
+    text_layers: int = 2
+    text_heads: int = 4
+    kinds: int = 0
+    colors: int = 0
+
+    def __post_init__(self) -> None:
+        """Check sizes.
+
+        Raises:
+            OptionError: a size is impossible; the message names it.
+        """
+        for name, count in (("widths", 4), ("blocks", 4), ("decoder", 3)):
+            sizes = getattr(self, name)
+            if not isinstance(sizes, list | tuple) or len(sizes) != count or not all(map(_positive, sizes)):
+                raise OptionError(f"{name} must be {count} whole numbers above 0, not {sizes!r}")
+            object.__setattr__(self, name, tuple(sizes))  # a recipe and a checkpoint have lists
+        for name in ("text_width", "text_layers", "text_heads"):
+            if not _positive(getattr(self, name)):
+                raise OptionError(f"{name} must be a whole number above 0, not {getattr(self, name)!r}")
+        if self.text_width % self.text_heads:
+            raise OptionError(f"text_width must be a multiple of text_heads, {self.text_heads}, not {self.text_width}")
+        if self.decoder[2] % PICTURE_HEADS:
+            raise OptionError(f"decoder must end with a multiple of {PICTURE_HEADS}, not {self.decoder[2]}")
+
+
+def _positive(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
+class Features(NamedTuple):
+    """What the encoder knows of B pictures; names are those of the exported graphs."""
+
+    f4: Tensor
+    """(B, C4, H/4, W/4)"""
+    f8: Tensor
+    """(B, C8, H/8, W/8)"""
+    f16: Tensor
+    """(B, C16, H/16, W/16)"""
+
+
+def _conv(channels_in: int, channels_out: int, size: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, size, stride, size // 2, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+class _Block(nn.Module):
+    """Two 3x3 convolutions with a skip."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _conv(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(self.first(x)))
+
+
+class Encoder(nn.Module):
+    """Residual stages to stride 32 and a feature pyramid back to stride 4."""
+
+    def __init__(self, config: NanoConfig) -> None:
+        super().__init__()
+        w4, w8, w16, w32 = config.widths
+        self.stem = nn.Sequential(nn.Conv2d(3, w4, 8, 4, 2, bias=False), nn.BatchNorm2d(w4), nn.ReLU(inplace=True))
+        widths = (w4, w4, w8, w16, w32)
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                *([] if i == 0 else [_conv(widths[i], widths[i + 1], 3, 2)]),
+                *(_Block(widths[i + 1]) for _ in range(config.blocks[i])),
+            )
+            for i in range(4)
+        )
+        c4, c8, c16 = config.decoder
+        self.lateral = nn.ModuleList(nn.Conv2d(w, c, 1) for w, c in ((w4, c4), (w8, c8), (w16, c16)))
+        self.down = nn.ModuleList((nn.Conv2d(w32, c16, 1), nn.Conv2d(c16, c8, 1), nn.Conv2d(c8, c4, 1)))
+        self.merge = nn.ModuleList(_conv(c, c) for c in (c4, c8, c16))
+
+    def forward(self, image: Tensor) -> Features:
+        """Encode pictures.
+
+        Args:
+            image: (B, 3, H, W) float32 RGB in [0, 255]; H and W are multiples of 32.
+        """
+        x = self.stem(image / 127.5 - 1)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        top = self.down[0](x)
+        pyramid: list[Tensor] = []
+        for level in (2, 1, 0):
+            up = F.interpolate(top, scale_factor=2.0, mode="nearest")
+            pyramid.append(self.merge[level](self.lateral[level](maps[level]) + up))
+            if level:
+                top = self.down[3 - level](pyramid[-1])
+        return Features(pyramid[2], pyramid[1], pyramid[0])
+
+
+class _Attention(nn.Module):
+    """Multi-head attention of queries to keys, with a mask over the keys."""
+
+    def __init__(self, width: int, key_width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        self.key, self.value = nn.Linear(key_width, width), nn.Linear(key_width, width)
+
+    def forward(self, x_NQD: Tensor, keys_NLD: Tensor, bias_NL: Tensor) -> Tensor:
+        """Return (N, Q, D): for each query the mix of keys that it attends to."""
+
+        def split(t: Tensor) -> Tensor:
+            return t.reshape(*t.shape[:2], self.heads, -1).transpose(1, 2)
+
+        q, k, v = split(self.query(x_NQD)), split(self.key(keys_NLD)), split(self.value(keys_NLD))
+        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5 + bias_NL[:, None, None]
+        found: Tensor = self.out((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
+        return found
+
+
+class TextEncoder(nn.Module):
+    """Hashed pieces of words, summed to words, read by a small transformer."""
+
+    def __init__(self, config: NanoConfig) -> None:
+        super().__init__()
+        width = config.text_width
+        self.pieces = nn.Embedding(2 * BUCKETS + 1, width, padding_idx=0)
+        self.places = nn.Parameter(torch.randn(MAX_WORDS + 1, width) * 0.02)
+        self.start = nn.Parameter(torch.randn(width) * 0.02)
+        self.attention = nn.ModuleList(_Attention(width, width, config.text_heads) for _ in range(config.text_layers))
+        self.mlp = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+            for _ in range(config.text_layers)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2 * config.text_layers + 1))
+
+    def forward(self, tokens_NLP: Tensor) -> tuple[Tensor, Tensor]:
+        """Read instructions.
+
+        Args:
+            tokens_NLP: int64 ids from `core.instruction.token_batch`, 0 is padding.
+
+        Returns:
+            The words (N, L + 1, D), the whole sentence first; and a bias on attention to them (N, L + 1), 0 or -1e4.
+        """
+        known_NLP = (tokens_NLP > 0).to(self.start.dtype)
+        count_NL = known_NLP.sum(-1)
+        words = self.pieces(tokens_NLP).sum(2) / count_NL.clamp(min=1).sqrt().unsqueeze(-1)
+        whole = torch.zeros_like(words[:, :1]) + self.start
+        x = torch.cat([whole, words], 1) + self.places[: words.shape[1] + 1]
+        bias = torch.cat([torch.zeros_like(count_NL[:, :1]), (count_NL == 0) * -1e4], 1)
+        for i, (attention, mlp) in enumerate(zip(self.attention, self.mlp, strict=True)):
+            y = self.norms[2 * i](x)
+            x = x + attention(y, y, bias)
+            x = x + mlp(self.norms[2 * i + 1](x))
+        return self.norms[-1](x), bias
+
+
+class _Film(nn.Module):
+    """Scale and shift channels by a sentence (Perez et al., "FiLM", arXiv 1709.07871)."""
+
+    def __init__(self, text_width: int, channels: int) -> None:
+        super().__init__()
+        self.scale, self.shift = nn.Linear(text_width, channels), nn.Linear(text_width, channels)
+
+    def forward(self, x: Tensor, sentence_ND: Tensor) -> Tensor:
+        scale, shift = self.scale(sentence_ND)[..., None, None], self.shift(sentence_ND)[..., None, None]
+        modulated: Tensor = x * (1 + scale) + shift
+        return modulated
+
+
+def _grid_places(x: Tensor) -> Tensor:
+    """Column and row of each pixel of (N, C, H, W) in [-1, 1]: (N, 2, H, W), so that "left" means something."""
+    # A running count, where linspace would be natural: it stays open in size when the graph is exported.
+    one = torch.ones_like(x[:, :1])
+    row = (one.cumsum(2) - 1) * (2 / (x.shape[2] - 1)) - 1
+    column = (one.cumsum(3) - 1) * (2 / (x.shape[3] - 1)) - 1
+    return torch.cat([column, row], 1)
+
+
+class Predictor(nn.Module):
+    """From features and an instruction to a heatmap and to whether the thing is there."""
+
+    def __init__(self, config: NanoConfig) -> None:
+        super().__init__()
+        c4, c8, c16 = config.decoder
+        width = config.text_width
+        self.text = TextEncoder(config)
+        self.film = nn.ModuleList(_Film(width, c) for c in (c4, c8, c16))
+        self.place = nn.Conv2d(c16 + 2, c16, 1)
+        self.words = _Attention(c16, width, PICTURE_HEADS)
+        self.pixels = _Attention(c16, c16, PICTURE_HEADS)
+        self.norms = nn.ModuleList(nn.LayerNorm(c16) for _ in range(2))
+        self.mix = nn.ModuleList((_conv(c4, c4), _conv(c8, c8), _conv(c16, c16)))
+        self.down = nn.ModuleList((nn.Conv2d(c16, c8, 1), nn.Conv2d(c8, c4, 1)))
+        self.logits = nn.Conv2d(c4, 4, 1)
+        self.presence = nn.Sequential(nn.Linear(2 * c16 + width + 1, 128), nn.ReLU(), nn.Linear(128, 1))
+
+    def forward(self, f4: Tensor, f8: Tensor, f16: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Answer N questions; row i of the features belongs to question i.
+
+        Args:
+            f4: (N, C4, H/4, W/4); `f8` and `f16` likewise.
+            f8: see `f4`.
+            f16: see `f4`.
+            tokens: (N, L, P) int64.
+
+        Returns:
+            Logits (N, H/2, W/2) and presence logits (N,), both float32.
+        """
+        words, bias = self.text(tokens)
+        sentence = words[:, 0]
+        x = F.relu(self.place(torch.cat([self.film[2](f16, sentence), _grid_places(f16)], 1)))
+        height, width = x.shape[2:]
+        flat = x.flatten(2).transpose(1, 2)
+        flat = flat + self.words(self.norms[0](flat), words, bias)
+        y = self.norms[1](flat)
+        coarse = F.avg_pool2d(y.transpose(1, 2).unflatten(2, (height, width)), 2).flatten(2).transpose(1, 2)
+        flat = flat + self.pixels(y, coarse, torch.zeros_like(coarse[..., 0]))
+        x16 = self.mix[2](flat.transpose(1, 2).unflatten(2, (height, width)))
+        x8 = self.mix[1](
+            self.film[1](f8, sentence) + F.interpolate(self.down[0](x16), scale_factor=2.0, mode="nearest")
+        )
+        x4 = self.mix[0](self.film[0](f4, sentence) + F.interpolate(self.down[1](x8), scale_factor=2.0, mode="nearest"))
+        logits = F.pixel_shuffle(self.logits(x4), 2)[:, 0]
+        blocks = F.avg_pool2d(logits[:, None], 8).flatten(2)
+        seen = (blocks.softmax(-1) @ x16.flatten(2).transpose(1, 2))[:, 0]
+        best = blocks.amax(-1)
+        presence = self.presence(torch.cat([seen, x16.amax((2, 3)), sentence, best], 1))[:, 0]
+        return logits, presence
+
+
+class NanoNetwork(nn.Module):
+    """Encoder and predictor together, with the auxiliary heads of training."""
+
+    def __init__(self, config: NanoConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder, self.predictor = Encoder(config), Predictor(config)
+        c8 = config.decoder[1]
+        self.kinds = nn.Conv2d(c8, config.kinds, 1) if config.kinds else None
+        self.colors = nn.Conv2d(c8, config.colors, 1) if config.colors else None
+
+    def forward(self, image: Tensor, tokens: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Features]:
+        """Encode B pictures and answer N questions about them.
+
+        Args:
+            image: (B, 3, H, W) float32 RGB in [0, 255].
+            tokens: (N, L, P) int64.
+            picture: (N,) int64, the picture that each question is about.
+
+        Returns:
+            Logits (N, H/2, W/2), presence logits (N,), and the features of the pictures.
+        """
+        features = self.encoder(image)
+        logits, presence = self.predictor(*(f[picture] for f in features), tokens)
+        return logits, presence, features

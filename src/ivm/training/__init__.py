@@ -1,0 +1,1 @@
+"""Training: objectives, Lightning modules, recipes, calibration."""

@@ -1,0 +1,120 @@
+import io
+import pickle
+import zipfile
+
+import pytest
+import torch
+
+from ivm.core.errors import CheckpointError
+from ivm.models.nano.export import load_network
+from ivm.models.nano.network import NanoConfig
+from tiny_run import TINY_NETWORK, tiny_checkpoint
+
+
+def refused(path):
+    """The sentence with which a checkpoint is refused."""
+    with pytest.raises(CheckpointError) as caught:
+        load_network(path)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert str(path) in sentence
+    assert "weights_only" not in sentence, "nobody is told how to run what is in the file"
+    return sentence
+
+
+def test_a_checkpoint_is_loaded_ready_to_answer(tmp_path):
+    saved = tiny_checkpoint()
+    torch.save(saved, tmp_path / "last.ckpt")
+    network = load_network(tmp_path / "last.ckpt")
+    assert not network.training
+    assert network.config == NanoConfig(**TINY_NETWORK, kinds=5, colors=3)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, saved["state_dict"][f"network.{name}"])
+
+
+class Trap:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
+def test_code_in_a_checkpoint_is_not_run(tmp_path, save):
+    sprung = tmp_path / "sprung"
+    path = tmp_path / "trap.ckpt"
+    save(tiny_checkpoint(hyper_parameters=Trap(sprung)), path)
+    refused(path)
+    assert not sprung.exists()
+
+
+def zipped():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("hello.txt", "hello")
+    return buffer.getvalue()
+
+
+def cut():
+    buffer = io.BytesIO()
+    torch.save(tiny_checkpoint(), buffer)
+    return buffer.getvalue()[:-5000]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"this is a text\n", bytes(range(256)), b"PK\x03\x04 no zip", zipped(), cut(), pickle.dumps([1, 2])],
+    ids=["empty", "text", "bytes", "half a zip", "another zip", "cut", "pickle"],
+)
+def test_a_file_that_is_no_checkpoint(tmp_path, content):
+    path = tmp_path / "file.ckpt"
+    path.write_bytes(content)
+    refused(path)
+
+
+@pytest.mark.parametrize("name", ["gone.ckpt", ""])
+def test_a_file_that_cannot_be_read(tmp_path, name):
+    assert "No checkpoint can be read" in refused(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [1, 2, 3],
+        "text",
+        torch.zeros(3),
+        {},
+        {"state_dict": {}},
+        tiny_checkpoint(hyper_parameters={}),
+        tiny_checkpoint(hyper_parameters={"network": None}),
+        tiny_checkpoint(hyper_parameters={"network": {"widthz": 3}}),
+        tiny_checkpoint(hyper_parameters={"network": {"widths": [8, 8, 8, 0]}}),
+        tiny_checkpoint(state_dict=None),
+        tiny_checkpoint(state_dict={1: 2}),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_another_kind_of_checkpoint(tmp_path, content):
+    path = tmp_path / "other.ckpt"
+    torch.save(content, path)
+    assert "no checkpoint of `ivm train`" in refused(path)
+
+
+def test_keys_that_are_missing_or_too_many_are_listed(tmp_path):
+    path = tmp_path / "changed.ckpt"
+    saved = tiny_checkpoint()
+    del saved["state_dict"]["network.predictor.place.bias"]
+    saved["state_dict"]["network.surprise"] = torch.zeros(1)
+    torch.save(saved, path)
+    sentence = refused(path)
+    assert "predictor.place.bias" in sentence
+    assert "surprise" in sentence
+
+
+def test_weights_of_another_size_are_named(tmp_path):
+    path = tmp_path / "wide.ckpt"
+    torch.save(tiny_checkpoint(hyper_parameters={"network": TINY_NETWORK | {"text_width": 32}}), path)
+    assert "predictor.text" in refused(path)

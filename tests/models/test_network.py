@@ -1,0 +1,148 @@
+import pytest
+import torch
+
+from ivm.core.errors import OptionError
+from ivm.core.instruction import MAX_WORDS, check_instruction, token_batch
+from ivm.models.nano.network import NanoConfig, NanoNetwork
+from tiny_run import TINY_NETWORK
+
+QUESTIONS = ["the red cup", "put the duck on the green plate, please"]
+
+
+def build(**changes):
+    """A small network with fixed random weights, ready to answer."""
+    torch.manual_seed(0)
+    return NanoNetwork(NanoConfig(**TINY_NETWORK | changes)).eval()
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build()
+
+
+def picture(height=64, width=96, count=1):
+    return torch.randint(0, 256, (count, 3, height, width), generator=torch.Generator().manual_seed(1)).float()
+
+
+def tokens(*questions):
+    return torch.from_numpy(token_batch([check_instruction(question) for question in questions]))
+
+
+@torch.no_grad()
+def ask(network, image, *questions):
+    return network(image, tokens(*questions), torch.zeros(len(questions), dtype=torch.int64))
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (32, 128), (192, 256), (160, 96)])
+def test_answers_have_half_the_size_of_the_picture(network, height, width):
+    logits, presence, features = ask(network, picture(height, width), *QUESTIONS)
+    assert logits.shape == (2, height // 2, width // 2)
+    assert presence.shape == (2,)
+    assert logits.dtype == presence.dtype == torch.float32
+    assert features.f4.shape == (1, 8, height // 4, width // 4)
+    assert features.f8.shape == (1, 8, height // 8, width // 8)
+    assert features.f16.shape == (1, 8, height // 16, width // 16)
+    assert torch.isfinite(logits).all()
+    assert torch.isfinite(presence).all()
+
+
+def test_words_that_pad_a_question_do_not_matter(network):
+    alone = ask(network, picture(), "the red cup")
+    padded = ask(network, picture(), "the red cup", "word " * MAX_WORDS)
+    torch.testing.assert_close(padded[0][:1], alone[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(padded[1][:1], alone[1], atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_encoding_once_is_asking_as_a_whole(network):
+    image, asked = picture(count=2), tokens(*QUESTIONS, "the pan")
+    of = torch.tensor([0, 1, 1])
+    logits, presence, _ = network(image, asked, of)
+    features = network.encoder(image)
+    for i, number in enumerate(of):
+        one = network.predictor(*(f[number : number + 1] for f in features), asked[i : i + 1])
+        torch.testing.assert_close(one[0][0], logits[i], atol=1e-5, rtol=0)
+        torch.testing.assert_close(one[1][0], presence[i], atol=1e-5, rtol=0)
+
+
+def test_pictures_of_a_batch_do_not_touch_each_other(network):
+    image = picture(count=2)
+    alone = network.encoder(image[1:])
+    for one, both in zip(alone, network.encoder(image), strict=True):
+        torch.testing.assert_close(one[0], both[1], atol=1e-4, rtol=0)
+
+
+def test_the_answer_depends_on_the_question_on_its_order_and_on_the_picture(network):
+    logits = ask(network, picture(), "cup on plate", "plate on cup", "the duck")[0]
+    assert not torch.allclose(logits[0], logits[1], atol=1e-6)
+    assert not torch.allclose(logits[0], logits[2], atol=1e-6)
+    assert not torch.allclose(ask(network, picture() / 2, "the duck")[0][0], logits[2], atol=1e-6)
+
+
+@torch.no_grad()
+def test_the_answer_knows_left_from_right(network):
+    """On a picture of one colour only the place can make a difference."""
+    features = network.encoder(torch.full((1, 3, 64, 64), 90.0))
+    flat = [f.mean(dim=(2, 3), keepdim=True).expand_as(f) for f in features]
+    logits = network.predictor(*flat, tokens("the left cup"))[0][0]
+    assert not torch.allclose(logits, logits.flip(1), atol=1e-6)
+    assert not torch.allclose(logits, logits.flip(0), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["xyzzy plugh", "красная чашка", "红色的杯子", "الكوب الأحمر", "a 🦆", "7", "ß", "a" * 10_000, "word " * MAX_WORDS],
+    ids=lambda text: text[:12],
+)
+def test_any_words_of_any_language_are_answered(network, question):
+    logits, presence, _ = ask(network, picture(), question)
+    assert torch.isfinite(logits).all()
+    assert torch.isfinite(presence).all()
+
+
+def test_the_network_that_ships_is_small():
+    network = NanoNetwork(NanoConfig())
+    assert sum(p.numel() for p in network.parameters()) < 8_000_000
+
+
+def test_auxiliary_heads_are_there_in_training_only():
+    assert build().kinds is None
+    heads = build(kinds=5, colors=3)
+    features = heads.encoder(picture())
+    assert heads.kinds(features.f8).shape == (1, 5, 8, 12)
+    assert heads.colors(features.f8).shape == (1, 3, 8, 12)
+
+
+def test_names_of_parameters_are_those_of_the_weights_that_ship():
+    """A renamed part would no longer load; auxiliary heads come and go."""
+    names = {name.rsplit(".", 1)[0] for name, _ in build(kinds=5, colors=3).named_parameters()}
+    parts = {".".join(name.split(".")[:2]) for name in names}
+    assert parts == {
+        "encoder.stem", "encoder.stages", "encoder.lateral", "encoder.down", "encoder.merge",
+        "predictor.text", "predictor.film", "predictor.place", "predictor.words", "predictor.pixels",
+        "predictor.norms", "predictor.mix", "predictor.down", "predictor.logits", "predictor.presence",
+        "kinds", "colors",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sizes", "name"),
+    [
+        ({"widths": (8, 8, 8)}, "widths"),
+        ({"widths": 8}, "widths"),
+        ({"blocks": (1, 1, 1, 0)}, "blocks"),
+        ({"blocks": (1, 1, 1, True)}, "blocks"),
+        ({"decoder": (8, 8, "8")}, "decoder"),
+        ({"decoder": (8, 8, 6)}, "decoder"),
+        ({"text_width": 0}, "text_width"),
+        ({"text_width": 18}, "text_width"),
+        ({"text_layers": 1.5}, "text_layers"),
+    ],
+)
+def test_impossible_sizes_are_refused_at_birth(sizes, name):
+    with pytest.raises(OptionError, match=name):
+        NanoConfig(**sizes)
+
+
+def test_lists_are_as_good_as_tuples():
+    assert NanoConfig(widths=[8, 8, 8, 8]) == NanoConfig(widths=(8, 8, 8, 8))

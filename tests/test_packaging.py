@@ -1,0 +1,33 @@
+"""What pyproject.toml asks for and what constraints.txt pins go together."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LINES = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+PINS = {canonicalize_name(pin.name): pin for pin in map(Requirement, filter(lambda s: s and s[0] != "#", LINES))}
+
+BASE = PROJECT["dependencies"]
+IN_CI = [line for extra in ("dev", "train", "eval") for line in PROJECT["optional-dependencies"][extra]]
+
+
+@pytest.mark.parametrize("line", BASE + IN_CI)
+def test_what_ci_installs_is_pinned_inside_its_range(line):
+    wanted = Requirement(line)
+    (pin,) = PINS[canonicalize_name(wanted.name)].specifier
+    assert pin.operator == "=="
+    assert wanted.specifier.contains(pin.version)
+
+
+def test_nothing_else_is_pinned():
+    assert set(PINS) == {canonicalize_name(Requirement(line).name) for line in BASE + IN_CI}
+
+
+def test_the_base_install_stays_small():
+    names = {canonicalize_name(Requirement(line).name) for line in BASE}
+    assert names == {"numpy", "pillow", "opencv-python-headless", "onnxruntime", "typer", "rich"}
