@@ -29,7 +29,9 @@ $(BASE): pyproject.toml constraints.txt | $(BIN)/python
 
 $(FULL): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing ivm with all that its tests need (PyTorch among it: minutes the first time)"
-	@$(PIP_INSTALL) '.[dev,train,eval]' --constraint constraints.txt | $(PIP_LINES)
+	@ldconfig -p 2> /dev/null | grep -q libOSMesa \
+		|| echo "Without OSMesa (scripts/install_system.sh) the tests of MuJoCo's scenes may be skipped"
+	@$(PIP_INSTALL) '.[data,dev,full,train,eval]' --constraint constraints.txt | $(PIP_LINES)
 	@touch $(BASE) $@
 
 demo: $(BASE) ## mask a picture that ships with the project

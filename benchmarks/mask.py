@@ -93,8 +93,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "ivm", "mask", str(PICTURE), INSTRUCTION, "-o", folder, "-q"]
         bare = [sys.executable, "-c", "pass"]
-        pairs = [(seconds(lambda: subprocess.run(command, check=True)), seconds(lambda: subprocess.run(bare, check=True)))
-                 for _ in range(5)]  # fmt: skip
+        pairs = [
+            (seconds(lambda: subprocess.run(command, check=True)), seconds(lambda: subprocess.run(bare, check=True)))
+            for _ in range(5)
+        ]
     ours, plain = (median(column) for column in zip(*pairs, strict=True))
     console.print(f"ivm mask, process start included: {ours:.2f} s (a process that only starts Python: {plain:.2f} s)")
 

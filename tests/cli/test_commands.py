@@ -34,7 +34,8 @@ def test_help_of_mask_has_examples_and_every_option():
     assert 'ivm mask table.jpg "pick up the red cup"' in text
     assert '{"image": path, "instruction": text}' in text
     for option in (
-        "--output", "--threshold", "--preset", "--style", "--only", "--model", "--device", "--fill-color", "--blur",
+        "--output", "--threshold", "--preset", "--style", "--only", "--model", "--sam", "--llava", "--device",
+        "--fill-color", "--blur",
         "--dilate", "--batch-size", "--overwrite", "--json", "--quiet", "--debug",
     ):  # fmt: skip
         assert option in text
@@ -51,9 +52,18 @@ def test_models_as_table_and_as_json():
     table = ivm_command("models").stdout
     assert "ivm-nano" in table
     assert "ivm[full]" in table
-    models = json.loads(ivm_command("models", "--json").stdout)
-    assert [model["name"] for model in models] == ["ivm-nano", "ivm-7b"]
-    assert models[0]["available"] is True
+    for model in (models := json.loads(ivm_command("models", "--json", HF_HUB_CACHE=os.devnull).stdout)):
+        assert model["name"] in table
+        assert all(model[what] for what in ("task", "size", "memory", "license", "origin"))
+        assert model["here"] is (model["name"] == "ivm-nano")
+        assert list(model["missing"]) == model["repositories"]
+    assert [model["name"] for model in models] == ["ivm-nano", "ivm-7b", "clipseg", "owlv2", "grounding-dino"]
+
+
+def test_models_names_what_is_missing():
+    table = " ".join(ivm_command("models", HF_HUB_CACHE=os.devnull).stdout.split())
+    assert "embedded" in table
+    assert "all of" in table
 
 
 def test_shell_completion():
@@ -62,7 +72,7 @@ def test_shell_completion():
 
 
 def test_ivm_7b_says_what_it_needs():
-    done = ivm_command("mask", os.devnull, "red", "--model", "ivm-7b")
+    done = ivm_command("mask", os.devnull, "red", "--model", "ivm-7b", HF_HUB_CACHE=os.devnull, HF_HUB_OFFLINE="1")
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
 

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from ivm.core.errors import DeviceError, OptionError
 from ivm.core.model import Prediction
 from ivm.evaluation.scenes import SceneReport, SceneScore, answer_scenes
 from ivm.inference.masker import Masker
@@ -141,3 +142,18 @@ def test_the_command_prints_a_table(toy_nano):
     assert {"single", "color"} <= {row.split()[0] for row in rows}
     assert re.search(r"AUROC 0\.\d{3}, calibration error 0\.\d{3}", done.stdout)
     assert "60 questions, 10 scenes" in done.stdout
+
+
+def test_another_renderer_draws_other_scenes(answered):
+    pytest.importorskip("mujoco", reason="mujoco is not installed")
+    try:
+        scores = list(answer_scenes(Masker(Everything()), scenes=1, questions=5, renderer="mujoco"))
+    except DeviceError as error:
+        pytest.skip(str(error))
+    assert len(scores) == 5
+    assert scores != answered[1][:5]
+
+
+def test_a_renderer_that_there_is_not_is_refused():
+    with pytest.raises(OptionError, match="fast, mujoco"):
+        next(answer_scenes(Masker(Everything()), scenes=1, renderer="blender"))

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ivm.core.errors import CheckpointError
-from ivm.models.nano.export import load_network
-from ivm.models.nano.network import NanoConfig
+from ivm.models.nano.export import averaged, export, load_network
+from ivm.models.nano.network import NanoConfig, NanoNetwork
 from tiny_run import TINY_NETWORK, tiny_checkpoint
 
 
@@ -30,6 +30,60 @@ def test_a_checkpoint_is_loaded_ready_to_answer(tmp_path):
     assert network.config == NanoConfig(**TINY_NETWORK, kinds=5, colors=3)
     for name, value in network.state_dict().items():
         assert torch.equal(value, saved["state_dict"][f"network.{name}"])
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """What `export` writes for a later run to start from."""
+    torch.manual_seed(0)
+    network = NanoNetwork(NanoConfig(**TINY_NETWORK, kinds=5, colors=3)).eval()
+    return network, export(network, tmp_path / "nano") / "network.safetensors"
+
+
+def test_exported_weights_are_loaded_again_to_16_bits(exported):
+    network, path = exported
+    again = load_network(path)
+    assert again.config == network.config
+    for name, value in again.state_dict().items():
+        torch.testing.assert_close(value, network.state_dict()[name], atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"text", b"\x08" + b"\0" * 7 + b"{}      "], ids=["empty", "text", "no sizes"]
+)
+def test_a_file_of_weights_that_is_none(tmp_path, content):
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(content)
+    refused(path)
+
+
+def test_weights_that_are_cut_short(exported):
+    path = exported[1]
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "damaged" in refused(path)
+
+
+def test_weights_that_are_not_there(tmp_path):
+    assert "No weights can be read" in refused(tmp_path / "network.safetensors")
+
+
+def network_of(value, **sizes):
+    network = NanoNetwork(NanoConfig(**TINY_NETWORK | sizes))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(value)
+    return network.eval()
+
+
+def test_an_average_lies_between_its_parts():
+    network = averaged(network_of(1.0), network_of(2.0), 0.25)
+    assert not network.training
+    assert {float(value) for p in network.parameters() for value in p.detach().unique()} == {1.25}
+
+
+def test_networks_of_different_sizes_have_no_average():
+    with pytest.raises(CheckpointError, match="different sizes"):
+        averaged(network_of(1.0), network_of(1.0, text_width=32), 0.5)
 
 
 class Trap:

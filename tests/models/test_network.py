@@ -105,23 +105,38 @@ def test_the_network_that_ships_is_small():
     assert sum(p.numel() for p in network.parameters()) < 8_000_000
 
 
-def test_auxiliary_heads_are_there_in_training_only():
-    assert build().kinds is None
-    heads = build(kinds=5, colors=3)
-    features = heads.encoder(picture())
-    assert heads.kinds(features.f8).shape == (1, 5, 8, 12)
-    assert heads.colors(features.f8).shape == (1, 3, 8, 12)
+def test_every_place_has_a_kind_and_a_color():
+    features = build(kinds=5, colors=3).encoder(picture())
+    assert features.kinds.shape == (1, 5, 8, 12)
+    assert features.colors.shape == (1, 3, 8, 12)
+
+
+@torch.no_grad()
+def test_what_matches_is_both_of_the_kind_and_of_the_color():
+    """Asked for kind 1 and colour 2, a place that has both matches, and one that has either does not."""
+    match = build(kinds=2, colors=3).predictor.match
+    for head, wanted in ((match.kinds, [-30.0, 30]), (match.colors, [-30.0, -30, 30])):
+        head.weight.zero_()
+        head.bias.copy_(torch.tensor(wanted))
+    kinds = torch.tensor([[0.0, 0, 30], [30, 30, 0]])[None, :, None]
+    colors = torch.tensor([[0.0, 30, 0], [0, 0, 0], [30, 0, 30]])[None, :, None]
+    kind, color, both, _ = match(kinds, colors, torch.zeros(1, 1, 16), torch.zeros(1, 1)).unflatten(1, (4, -1))[0]
+    close = {"atol": 1e-5, "rtol": 0}
+    torch.testing.assert_close(kind[0, 0], torch.tensor([1.0, 1, 0]), **close)
+    torch.testing.assert_close(color[0, 0], torch.tensor([1.0, 0, 1]), **close)
+    torch.testing.assert_close(both[0, 0], torch.tensor([1.0, 0, 0]), **close)
 
 
 def test_names_of_parameters_are_those_of_the_weights_that_ship():
-    """A renamed part would no longer load; auxiliary heads come and go."""
+    """A renamed part would no longer load."""
     names = {name.rsplit(".", 1)[0] for name, _ in build(kinds=5, colors=3).named_parameters()}
     parts = {".".join(name.split(".")[:2]) for name in names}
     assert parts == {
         "encoder.stem", "encoder.stages", "encoder.lateral", "encoder.down", "encoder.merge",
-        "predictor.text", "predictor.film", "predictor.place", "predictor.words", "predictor.pixels",
-        "predictor.norms", "predictor.mix", "predictor.down", "predictor.logits", "predictor.presence",
-        "kinds", "colors",
+        "encoder.classes", "encoder.semantic", "encoder.kinds", "encoder.colors",
+        "predictor.text", "predictor.film", "predictor.match", "predictor.place", "predictor.matched",
+        "predictor.words", "predictor.pixels", "predictor.norms", "predictor.mix", "predictor.down",
+        "predictor.logits", "predictor.presence",
     }  # fmt: skip
 
 
@@ -135,6 +150,7 @@ def test_names_of_parameters_are_those_of_the_weights_that_ship():
         ({"decoder": (8, 8, "8")}, "decoder"),
         ({"decoder": (8, 8, 6)}, "decoder"),
         ({"text_width": 0}, "text_width"),
+        ({"kinds": 0}, "kinds"),
         ({"text_width": 18}, "text_width"),
         ({"text_layers": 1.5}, "text_layers"),
     ],

@@ -46,6 +46,11 @@ def test_what_the_file_says_is_what_runs(file):
     assert (stream.pictures, stream.rank, stream.world, stream.seed) == (2, 1, 2, 0)
 
 
+def test_a_start_is_found_beside_the_recipe(file):
+    path = file("start: weights/older.safetensors")
+    assert read_recipe(path).start == str(path.parent / "weights" / "older.safetensors")
+
+
 def test_overrides_win(file):
     assert read_recipe(file("steps: 7\nseed: 3"), {"steps": 9}) == NanoRecipe(steps=9, seed=3)
 
@@ -103,6 +108,9 @@ IMPOSSIBLE = [
     ("clip", -1.0),
     ("clip", math.inf),
     ("ema", 1.5),
+    ("precision", "fp8"),
+    ("start", 3),
+    ("render_ahead", -1),
     ("network", None),
     ("network", {"widthz": [8, 8, 8, 8]}),
     ("network", {"kinds": 3}),

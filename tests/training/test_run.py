@@ -7,7 +7,7 @@ import torch
 
 from ivm.core.errors import CheckpointError, OutputError, TrainingError
 from ivm.data.tabletop.stream import UNKNOWN, TabletopStream
-from ivm.models.nano.export import load_network
+from ivm.models.nano.export import export, load_network
 from ivm.training.nano import NanoModule, as_tensors
 from ivm.training.recipe import NanoRecipe
 from ivm.training.run import train
@@ -68,6 +68,26 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(run, tmp_path):
     assert not torch.equal(half["network.predictor.logits.weight"], whole["network.predictor.logits.weight"])
     train(RECIPE, tmp_path, progress=False)
     torch.testing.assert_close(weights(tmp_path), weights(run), atol=1e-6, rtol=0)
+
+
+def test_rendering_ahead_changes_nothing(run, tmp_path):
+    train(dataclasses.replace(RECIPE, render_ahead=2), tmp_path, progress=False)
+    torch.testing.assert_close(weights(tmp_path), weights(run), atol=1e-6, rtol=0)
+
+
+def test_a_run_starts_from_exported_weights(run, tmp_path):
+    older = load_network(run / "last.ckpt")
+    weights_file = export(older, tmp_path / "older") / "network.safetensors"
+    still = dataclasses.replace(RECIPE, start=str(weights_file), steps=1, learning_rate=1e-9, ema=0.0)
+    train(still, tmp_path / "run", progress=False)
+    kernel = weights(tmp_path / "run")["network.encoder.stem.0.weight"]
+    torch.testing.assert_close(kernel, older.encoder.stem[0].weight, atol=1e-3, rtol=1e-3)
+
+
+def test_weights_of_another_network_are_no_start(run, tmp_path):
+    other = dataclasses.replace(RECIPE, start=str(run / "last.ckpt"), network=TINY_NETWORK | {"widths": [8, 8, 8, 16]})
+    with pytest.raises(TrainingError, match="other sizes or classes"):
+        train(other, tmp_path / "run", progress=False)
 
 
 def test_a_run_that_is_done_does_nothing_more(run):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ivm.cli import eval, export, mask, models, train
+from ivm.cli import convert, eval, export, mask, models, train
 from ivm.cli.options import Debug, Version
 
 app = typer.Typer(
@@ -22,7 +22,8 @@ def every_command(version: Version = False, debug: Debug = False) -> None:
 
 
 app.command("mask", epilog=mask.EXAMPLES)(mask.mask)
-app.command("models")(models.models)
+app.add_typer(models.app, name="models")
 app.add_typer(eval.app, name="eval")
 app.command("train")(train.train)
 app.command("export")(export.export)
+app.command("convert")(convert.convert)

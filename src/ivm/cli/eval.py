@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ivm.cli.options import Debug, Model, threshold_of
+
+
+class Renderer(StrEnum):
+    """What draws the scenes."""
+
+    fast = "fast"
+    mujoco = "mujoco"
+
 
 app = typer.Typer(help="Measure how good a model is.", no_args_is_help=True)
 
@@ -60,6 +69,10 @@ def objects(
 def scenes(
     count: Annotated[int, typer.Option("--scenes", min=10, help="How many scenes to render.")] = 200,
     model: Model = "ivm-nano",
+    renderer: Annotated[
+        Renderer,
+        typer.Option(help="What draws them: fast, as for training, or mujoco, with its own light and shadows."),
+    ] = Renderer.fast,
     debug: Debug = False,
 ) -> None:
     """Ask about rendered tables that no recipe trains on; print IoU by kind of question, and how good `found` is."""
@@ -69,12 +82,13 @@ def scenes(
 
     from ivm.core.extras import optional
 
-    optional("numba", extra="train")
+    for package in ("numba", "mujoco") if renderer == "mujoco" else ("numba",):
+        optional(package, extra="train")
     from ivm.evaluation.scenes import SceneReport, answer_scenes
     from ivm.inference.zoo import load
 
     aside = Console(stderr=True)
-    answers = answer_scenes(load(model), scenes=count)
+    answers = answer_scenes(load(model), scenes=count, renderer=renderer)
     report = SceneReport(tuple(track(answers, "Asking", total=count * 6, console=aside, disable=not aside.is_terminal)))
     table = Table("Question", "n", "pointing", "mean IoU", box=None, pad_edge=False)
     for form in [*report.forms, None]:

@@ -18,6 +18,10 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the model.")] = Path(
         "my-nano"
     ),
+    average_with: Annotated[
+        Path | None, typer.Option(metavar="CHECKPOINT", help="Average the weights with those of an earlier stage.")
+    ] = None,
+    share: Annotated[float, typer.Option(min=0, max=1, help="Share of that earlier stage in the average.")] = 0.5,
     scenes: Annotated[int, typer.Option(min=32, help="Unseen scenes on which `found` is calibrated.")] = 640,
     debug: Debug = False,
 ) -> None:
@@ -29,11 +33,13 @@ def export(
 
     for package in ("torch", "onnx", "numba"):
         optional(package, extra="train")
+    from ivm.models.nano.export import averaged, load_network
     from ivm.models.nano.export import export as write
-    from ivm.models.nano.export import load_network
     from ivm.training.calibrate import fit_calibration, presence_logits
 
     network = load_network(checkpoint)
+    if average_with is not None:
+        network = averaged(network, load_network(average_with), share)
     _check_folder(output)
     calibration = fit_calibration(*presence_logits(network, batches=scenes // 16))
     folder = write(network, output, calibration=calibration, about={"calibration": calibration})

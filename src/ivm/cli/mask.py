@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ivm.cli.options import Debug, Device, Json, Model, Quiet
+from ivm.cli.options import Debug, Device, Json, Llava, Model, Quiet, Sam
 
 Picture = Annotated[
     str,
@@ -103,6 +103,8 @@ def mask(
     style: Style = "highlight",
     only: Only = None,
     model: Model = "ivm-nano",
+    sam: Sam = None,
+    llava: Llava = None,
     device: Device = "auto",
     fill_color: FillColor = None,
     blur: Blur = None,
@@ -131,6 +133,8 @@ def mask(
         shown=picture_of(style),
         pictures=pictures_of(style, only),
         model=model,
+        sam=sam,
+        llava=llava,
         device=device,
         as_json=as_json,
         quiet=quiet,

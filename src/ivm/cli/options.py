@@ -46,6 +46,25 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Model = Annotated[
     str, typer.Option("--model", metavar="NAME|PATH", help="A model of the zoo (ivm models), or a checkpoint.")
 ]
+Sam = Annotated[
+    str | None,
+    typer.Option(
+        "--sam",
+        metavar="ID|PATH",
+        help="SAM for ivm-7b, owlv2 and grounding-dino: a hub id or a folder, for ivm-7b also the .pth file. "
+        "Without it the zoo's.",
+        show_default=False,
+    ),
+]
+Llava = Annotated[
+    str | None,
+    typer.Option(
+        "--llava",
+        metavar="ID|PATH",
+        help="LLaVA for ivm-7b: a hub id or a folder. Without it the zoo's.",
+        show_default=False,
+    ),
+]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the model runs.")]
 
 

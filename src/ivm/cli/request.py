@@ -30,6 +30,8 @@ class Request:
     pictures: Sequence[str]
     """Keys of the pictures to write."""
     model: str
+    sam: str | None
+    llava: str | None
     device: str
     as_json: bool
     quiet: bool
@@ -50,7 +52,7 @@ class Request:
         """Load the model."""
         from ivm.inference.zoo import load
 
-        return load(self.model, device=self.device)
+        return load(self.model, device=self.device, sam=self.sam, llava=self.llava)
 
     def settings(self, masker: Masker) -> Settings:
         """What the results will depend on."""

@@ -15,7 +15,7 @@ from ivm.core.errors import IvmError
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="YAML file, for example recipes/ivm-nano-1.yaml.")],
+    recipe: Annotated[Path, typer.Argument(help="YAML file, for example recipes/ivm-nano.yaml.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for checkpoints and metrics.")] = Path(
         "runs/nano"
     ),
@@ -28,7 +28,7 @@ def train(
 ) -> None:
     """Train a model as a recipe says; a run that was interrupted goes on where it stopped.
 
-    Example: ivm train recipes/ivm-nano-1.yaml -o runs/nano
+    Example: ivm train recipes/ivm-nano.yaml -o runs/nano
     """
     from ivm.core.extras import optional
 

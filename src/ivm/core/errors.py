@@ -5,7 +5,7 @@
     │   ├── InstructionError            10
     │   ├── ThresholdError              11
     │   ├── OptionError                 12
-    │   ├── RecordError                 13   a line of a JSON Lines file
+    │   ├── RecordError                 13   a record of a data set, or a line of a JSON Lines file
     │   └── ImageError                       a picture that cannot be used
     │       ├── ImageNotFoundError      20
     │       ├── ImageFormatError        21   not a picture
@@ -18,10 +18,17 @@
     │   ├── UnknownModelError           40
     │   ├── CheckpointError             41
     │   ├── MissingExtraError           42   (ImportError)
-    │   └── DeviceError                 43
+    │   ├── DeviceError                 43
+    │   ├── FetchError                  44   weights are neither here nor to be had
+    │   └── ModelMemoryError            45   it does not fit into the free memory
     ├── BatchError                      50   some pictures of a batch failed, the others are done
-    └── TrainingError                   60
-        └── RecipeError                 61
+    ├── TrainingError                   60
+    │   └── RecipeError                 61
+    └── DataError                       70
+        ├── ShardError                  71   a shard is damaged
+        ├── InvalidDataError            72   a data set holds broken records
+        ├── LeakError                   73   pictures of an evaluation set are among those to train on
+        └── DataFetchError              74   a data set is neither here nor to be had
 
 Each message is one sentence that says what was wrong, where, and the remedy. `exit_code` is the status with which
 the command line ends; 2 is a wrong use of the command itself, 130 an interruption (Ctrl-C).
@@ -61,7 +68,7 @@ class OptionError(InputError):
 
 
 class RecordError(InputError):
-    """A line of a JSON Lines file is not a request."""
+    """A record of a data set, or a line of a JSON Lines file, is not what it must be."""
 
     exit_code = 13
 
@@ -144,6 +151,18 @@ class DeviceError(ModelError):
     exit_code = 43
 
 
+class FetchError(ModelError):
+    """Weights are not on this machine and cannot be downloaded, or arrived damaged."""
+
+    exit_code = 44
+
+
+class ModelMemoryError(ModelError):
+    """A model needs more memory than its device has free."""
+
+    exit_code = 45
+
+
 class BatchError(IvmError):
     """Some pictures of a batch failed; all the others are done and written."""
 
@@ -160,3 +179,33 @@ class RecipeError(TrainingError, ValueError):
     """A recipe holds an unknown key or an impossible value."""
 
     exit_code = 61
+
+
+class DataError(IvmError):
+    """A data set cannot be read, checked or made."""
+
+    exit_code = 70
+
+
+class ShardError(DataError):
+    """A shard is damaged, or is no shard."""
+
+    exit_code = 71
+
+
+class InvalidDataError(DataError):
+    """A data set holds broken records; each was named."""
+
+    exit_code = 72
+
+
+class LeakError(DataError):
+    """Pictures of an evaluation set are among those to train on; each was named."""
+
+    exit_code = 73
+
+
+class DataFetchError(DataError):
+    """A data set is not on this machine and cannot be downloaded, or arrived damaged."""
+
+    exit_code = 74

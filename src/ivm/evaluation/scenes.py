@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ivm.core.errors import OptionError
+from ivm.data.tabletop.mujoco_studio import MujocoScenes
 from ivm.data.tabletop.questions import Questioner
-from ivm.data.tabletop.scene import render
+from ivm.data.tabletop.scene import Scene, render
 from ivm.evaluation.bootstrap import Estimate, cluster_bootstrap
 from ivm.evaluation.metrics import mask_iou, pointing_hit
 from ivm.inference.masker import Masker
 
 HELD_OUT_SEED = 900_002
 """Seed of the scenes; no recipe trains on it, and calibration uses another."""
+
+RENDERERS = ("fast", "mujoco")
+"""Who may draw the scenes: the renderer that the tables of training come from, or MuJoCo."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,8 +39,23 @@ class SceneScore:
     found: float
 
 
+def _painter(renderer: str, seed: int) -> Callable[[int], Scene]:
+    """What draws scene number n of a seed, 640x480."""
+    if renderer == "fast":
+        return lambda number: render((seed, number), width=640, height=480, supersample=1)
+    if renderer == "mujoco":
+        return MujocoScenes(seed, width=640, height=480, supersample=1).scene
+    raise OptionError(f"renderer must be one of {', '.join(RENDERERS)}, not {renderer!r}")
+
+
 def answer_scenes(
-    masker: Masker, *, scenes: int, questions: int = 6, seed: int = HELD_OUT_SEED, threshold: float = 0.5
+    masker: Masker,
+    *,
+    scenes: int,
+    questions: int = 6,
+    seed: int = HELD_OUT_SEED,
+    threshold: float = 0.5,
+    renderer: str = "fast",
 ) -> Iterator[SceneScore]:
     """Render scenes one after the other and ask about each.
 
@@ -45,12 +65,16 @@ def answer_scenes(
         questions: asked about each.
         seed: of scenes and questions.
         threshold: in [0, 1]; the heatmap above it is the mask.
+        renderer: one of `RENDERERS`.
 
     Raises:
-        MissingExtraError: numba is not installed.
+        OptionError: there is no such renderer.
+        MissingExtraError: numba, or mujoco where it is asked for, is not installed.
+        DeviceError: MuJoCo finds no OpenGL on this machine.
     """
+    paint = _painter(renderer, seed)
     for number in range(scenes):
-        scene = render((seed, number), width=640, height=480, supersample=1)
+        scene = paint(number)
         asked = Questioner(scene.ids, scene.things, np.random.default_rng((seed, number, 1))).ask(questions)
         with masker.open(scene.image) as view:
             results = view.many([question.instruction for question in asked], threshold)

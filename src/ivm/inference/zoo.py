@@ -1,105 +1,123 @@
-"""The models that this package knows by name, and `load()`, which finds one by name, file or folder."""
+"""`load()`, which finds a model by name, file, folder or hub id."""
 
 from __future__ import annotations
 
-import difflib
+import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 from ivm.core.errors import CheckpointError, DeviceError, ModelError, OptionError, UnknownModelError
 from ivm.core.extras import optional
+from ivm.core.hub import CONFIG, is_repository
+from ivm.inference.catalogue import EMBEDDED as WEIGHTS
+from ivm.inference.catalogue import ZOO, ModelType, find_model, hint
 from ivm.inference.checkpoint import is_checkpoint
 from ivm.inference.masker import Masker
 
-WEIGHTS = Path(__file__).parent / "weights"
-"""Checkpoints that ship in the package, one folder a name."""
+__all__ = ["WEIGHTS", "ZOO", "load"]
 
 _IVM7B_SUFFIXES = (".bin", ".safetensors", ".pt", ".pth")
+_IVM7B_FOLDER = "ivm7b.json"
+"""The description in a folder that `ivm convert` wrote."""
 
+_TYPES: tuple[ModelType, ...] = get_args(ModelType)
+_NAMES = {model.name: model.type for model in ZOO}
+_IVM7B_REPOSITORY = find_model("ivm-7b").parts[0].repository
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ZooModel:
-    """One line of the model zoo's table."""
-
-    name: str
-    type: Literal["nano", "lisa"]
-    """What `load(type=...)` calls the architecture; "lisa" is the paper's word."""
-    summary: str
-    size: str
-    """Parameters and bytes on disk, for people."""
-    license: str
-    extra: str | None
-    """The extra of this package that it needs; None for the base install."""
-    origin: str
-    """Where the weights come from."""
-    available: bool
-    """Whether this version of the package can run it."""
-
-
-ZOO: tuple[ZooModel, ...] = (
-    ZooModel(
-        name="ivm-nano",
-        type="nano",
-        summary="small network for tabletop scenes, runs on any CPU",
-        size="at most 8 M parameters, 20 MB",
-        license="Apache-2.0",
-        extra=None,
-        origin="trained by this project, ships in the package",
-        available=True,
-    ),
-    ZooModel(
-        name="ivm-7b",
-        type="lisa",
-        summary="the paper's model: SAM ViT-H, LLaVA-1.5-7B with LoRA, mask decoder",
-        size="16.6 M trained parameters (66 MB) on 7.7 B frozen ones",
-        license="Apache-2.0; SAM Apache-2.0; LLaVA-1.5 under the Llama 2 licence",
-        extra="full",
-        origin="Hugging Face 2toINF/IVM, facebook/sam-vit-huge, llava-hf/llava-1.5-7b-hf",
-        available=False,
-    ),
-)
+Source = str | os.PathLike[str]
 
 
 def load(
-    source: str | os.PathLike[str] = "ivm-nano",
+    source: Source = "ivm-nano",
     *,
-    type: Literal["nano", "lisa"] | None = None,
+    type: ModelType | None = None,
     device: str = "auto",
     dtype: str = "auto",
     low_gpu_memory: bool = False,
+    quantize: str | None = None,
+    sam: Source | None = None,
+    llava: Source | None = None,
 ) -> Masker:
     """Load a model: `load()` takes the one that ships with the package.
 
+    Weights of the zoo's other models are looked for in the hub's cache, and downloaded once where they are not there.
+
     Args:
-        source: a name of the zoo (`ivm models` lists them), a checkpoint folder, or one of the folder's .onnx files.
-        type: the architecture, "nano" or "lisa" (IVM-7B); None tells it from the source.
+        source: a name of the zoo (`ivm models` lists them); a folder with `ivm-nano` or one of its .onnx files; the
+            released file of IVM-7B, or a folder that `ivm convert` wrote; a folder that transformers wrote, or a hub id
+            ("owner/name"), of CLIPSeg, OWLv2 or Grounding DINO.
+        type: the architecture, "nano", "lisa" (IVM-7B), "clipseg", "owlv2" or "grounding-dino"; None tells it from the
+            source.
         device: "auto" takes what is there, "cpu" or "cuda" exactly that.
-        dtype: "auto" or "float32" for `ivm-nano`.
-        low_gpu_memory: keep parts of a large model in the CPU's memory; `ivm-nano` is small anyway.
+        dtype: "auto" or "float32" for `ivm-nano`; others also "bfloat16" and "float16".
+        low_gpu_memory: keep parts of IVM-7B in the CPU's memory; the other models are small anyway.
+        quantize: "int8" keeps IVM-7B's language model in 8 bits.
+        sam: SAM for IVM-7B (a .pth file, a folder or a hub id), or for the boxes of OWLv2 and Grounding DINO (a folder
+            or a hub id); None takes the zoo's.
+        llava: LLaVA for IVM-7B, a folder or a hub id; None takes the zoo's.
 
     Returns:
         A `Masker`, which is called with a picture and an instruction.
 
     Raises:
-        UnknownModelError: the source is neither a name of the zoo nor a file or folder.
+        UnknownModelError: the source is neither a name of the zoo nor a file, folder or hub id.
         CheckpointError: the checkpoint is damaged, or of another architecture than `type` says.
+        FetchError: weights are not here and cannot be downloaded.
         MissingExtraError: the model needs packages that are not installed.
         DeviceError: the device or dtype is not to be had here.
-        ModelError: the model is not part of this version.
-        OptionError: `type` is unknown.
+        OptionError: `type` is unknown, or `quantize`, `sam` or `llava` is given to a model that has none.
     """
-    if type not in (None, "nano", "lisa"):
-        raise OptionError(f"The type of a model is 'nano' or 'lisa', not {type!r}")
+    if type is not None and type not in _TYPES:
+        raise OptionError(f"The type of a model is {', '.join(map(repr, _TYPES))}, not {type!r}")
     source = os.fspath(source)
-    folder = _nano_folder(source)
-    if type == "lisa" or (type is None and _looks_like_ivm7b(source)):
-        if folder is not None:
-            raise CheckpointError(f"{source} is ivm-nano, not the type 'lisa' (IVM-7B): leave `type` away to load it")
-        return _load_ivm7b(source)
-    if folder is None:
-        raise _not_a_nano(source, type)
+    kind = _type_of(source)
+    if type is not None and kind is not None and kind != type:
+        raise CheckpointError(f"{source} is {_called(kind)}, not {_called(type)}: leave `type` away to load it")
+    kind = type or kind
+    if llava is not None and kind in ("nano", "clipseg", "owlv2", "grounding-dino"):
+        raise OptionError(f"{_called(kind)} has no LLaVA in it: leave `llava` away")
+    if quantize is not None and kind != "lisa":
+        raise OptionError(f"Only IVM-7B is quantized when it is loaded, not {source}: leave `quantize` away")
+    if kind == "nano":
+        if sam is not None:
+            raise OptionError("ivm-nano has no SAM in it: leave `sam` away")
+        return _load_nano(source, device, dtype)
+    if kind == "lisa":
+        return _load_ivm7b(source, sam, llava, device, dtype, low_gpu_memory, quantize)
+    if kind is None and not is_repository(source) and not (Path(source) / CONFIG).is_file():
+        raise _nothing(source)
+    return _load_expert(source, kind, sam, device, dtype)
+
+
+def _type_of(source: str) -> ModelType | None:
+    """The architecture that a source shows; None where only its content or the hub can tell."""
+    path = Path(source)
+    if source in _NAMES:
+        return _NAMES[source]
+    if is_checkpoint(path):
+        return "nano"
+    if source == _IVM7B_REPOSITORY or (path / _IVM7B_FOLDER).is_file():
+        return "lisa"
+    if source.endswith(_IVM7B_SUFFIXES) and path.is_file():
+        return "lisa"
+    try:
+        told = json.loads((path / CONFIG).read_bytes())["model_type"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return next((kind for kind in _TYPES if kind == told), None)
+
+
+def _called(kind: ModelType | None) -> str:
+    return {"nano": "ivm-nano", "lisa": "the type 'lisa' (IVM-7B)"}.get(str(kind), f"the type {kind!r}")
+
+
+def _load_nano(source: str, device: str, dtype: str) -> Masker:
+    folder = WEIGHTS / source if source in _NAMES else Path(source)
+    if folder.suffix == ".onnx" and folder.is_file():
+        folder = folder.parent
+    if not is_checkpoint(folder):
+        raise _no_nano(source)
     if dtype not in ("auto", "float32"):
         raise DeviceError(f"ivm-nano computes in float32, not in {dtype!r}: use dtype='auto'")
     from ivm.inference.nano_onnx import NanoOnnx
@@ -107,38 +125,66 @@ def load(
     return Masker(NanoOnnx(folder, device=device))
 
 
-def _nano_folder(source: str) -> Path | None:
-    """The folder that a source means where that is `ivm-nano`."""
-    if source == "ivm-nano":
-        return WEIGHTS / source
-    path = Path(source)
-    if path.suffix == ".onnx" and path.is_file():
-        return path.parent
-    return path if is_checkpoint(path) else None
+def _load_ivm7b(
+    source: str,
+    sam: Source | None,
+    llava: Source | None,
+    device: str,
+    dtype: str,
+    low_gpu_memory: bool,
+    quantize: str | None,
+) -> Masker:
+    _need_full("torch", "transformers", "peft", "accelerate", "safetensors")
+    from ivm.models.ivm7b.load import load_ivm7b
 
-
-def _looks_like_ivm7b(source: str) -> bool:
-    return source == "ivm-7b" or (source.endswith(_IVM7B_SUFFIXES) and Path(source).is_file())
-
-
-def _load_ivm7b(source: str) -> Masker:
-    for package in ("torch", "transformers"):
-        optional(package, extra="full")
-    raise ModelError(
-        f"{source} asks for IVM-7B, which this version of ivm cannot run yet, also with the extra [full] installed: "
-        "use load('ivm-nano')"
+    return Masker(
+        load_ivm7b(
+            source,
+            sam=sam,
+            llava=llava,
+            device=device,
+            dtype=dtype,
+            low_gpu_memory=low_gpu_memory,
+            quantize=quantize,
+        )
     )
 
 
-def _not_a_nano(source: str, type: str | None) -> ModelError:
+def _load_expert(source: str, kind: ModelType | None, sam: Source | None, device: str, dtype: str) -> Masker:
+    _need_full("torch", "transformers", "safetensors")
+    from ivm.models.experts.load import load_expert
+
+    assert kind not in ("nano", "lisa"), "these have loaders of their own"
+    if source not in _NAMES:
+        return Masker(load_expert(source, kind=kind, sam=sam, device=device, dtype=dtype))
+    own, *others = find_model(source).parts
+    sam = sam or next((part.repository for part in others), None)
+    return Masker(load_expert(own.repository, kind=kind, sam=sam, device=device, dtype=dtype, name=source))
+
+
+def _need_full(*packages: str) -> None:
+    for package in packages:
+        optional(package, extra="full")
+
+
+def _no_nano(source: str) -> ModelError:
+    path = Path(source)
+    if path.is_dir() or path.suffix == ".onnx":
+        return CheckpointError(f"{source} holds no model.json: give the folder that ivm-nano was exported to")
+    if path.exists():
+        return CheckpointError(f"{source} is not ivm-nano: leave type='nano' away, or give the checkpoint's folder")
+    return _nothing(source)
+
+
+def _nothing(source: str) -> ModelError:
     path = Path(source)
     if path.is_dir():
-        return CheckpointError(f"{source} holds no model.json: give the folder that ivm-nano was exported to")
-    if type == "nano" and (path.exists() or source == "ivm-7b"):
-        return CheckpointError(f"{source} is not ivm-nano: leave type='nano' away, or give the checkpoint's folder")
+        return CheckpointError(
+            f"{source} holds no model.json, {_IVM7B_FOLDER} or {CONFIG}: give the folder that ivm-nano was exported "
+            "to, that ivm convert wrote, or that transformers saved"
+        )
+    if path.suffix == ".onnx" and path.is_file():
+        return _no_nano(source)
     if path.exists():
         return CheckpointError(f"{source} is not a checkpoint: give a folder with model.json, or a name of the zoo")
-    names = [model.name for model in ZOO]
-    near = difflib.get_close_matches(source, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"the zoo has {', '.join(names)}"
-    return UnknownModelError(f"No model, file or folder is called {source!r}: {hint}")
+    return UnknownModelError(f"No model, file or folder is called {source!r}: {hint(source)}")

@@ -52,8 +52,10 @@ class NanoModule(pl.LightningModule):
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Return the stream of this process, continued where a resumed run stopped."""
-        stream = self.recipe.stream(self.trainer.global_rank, self.trainer.world_size)
-        return DataLoader(_Stream(stream, self.global_step), batch_size=None)
+        stream = _Stream(self.recipe.stream(self.trainer.global_rank, self.trainer.world_size), self.global_step)
+        if not self.recipe.render_ahead:
+            return DataLoader(stream, batch_size=None)
+        return DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=self.recipe.render_ahead)
 
     def on_train_start(self) -> None:
         """Take the learning rate of this recipe, where the run goes on from a checkpoint of another."""
@@ -72,12 +74,12 @@ class NanoModule(pl.LightningModule):
             "dice": (dice * batch["present"]).sum() / batch["present"].sum().clamp(min=1),
             "presence": F.binary_cross_entropy_with_logits(presence, batch["present"]),
         }
-        for name, head in (("kinds", self.network.kinds), ("colors", self.network.colors)):
-            if head is not None:
-                # Four fifths of a picture are background: unweighted, what things are would hardly count.
-                odds = torch.ones(head.out_channels, device=self.device)
-                odds[0] = BACKGROUND_WEIGHT
-                terms[name] = F.cross_entropy(head(features.f8), batch[name].long(), odds, ignore_index=UNKNOWN)
+        for name in ("kinds", "colors"):
+            shown = getattr(features, name).float()
+            # Four fifths of a picture are background: unweighted, what things are would hardly count.
+            odds = torch.ones(shown.shape[1], device=self.device)
+            odds[0] = BACKGROUND_WEIGHT
+            terms[name] = F.cross_entropy(shown, batch[name].long(), odds, ignore_index=UNKNOWN)
         weights = self.recipe.loss_weights
         terms["total"] = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
         return terms

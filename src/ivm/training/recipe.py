@@ -6,7 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ivm.core.errors import OptionError, RecipeError
 from ivm.core.extras import optional
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 HELD_OUT = 900_000
 """Seeds from here on belong to calibration and evaluation: no recipe trains on their scenes."""
 
-_WHOLE = (("seed", 0, HELD_OUT - 1), *((name, 1, math.inf) for name in ("processes", "steps", "warmup", "save_every")))
+Precision = Literal["32-true", "bf16-mixed"]
+"""Lightning's names."""
+
+_WHOLE = (
+    ("seed", 0, HELD_OUT - 1),
+    ("render_ahead", 0, 64),
+    *((name, 1, math.inf) for name in ("processes", "steps", "warmup", "save_every")),
+)
 _REAL = (("learning_rate", 1e-9, 1), ("weight_decay", 0, 1), ("decay", 0, 1), ("clip", 0, math.inf), ("ema", 0, 1))
 """Names of numbers with the least and the greatest that they may be."""
 
@@ -42,7 +49,12 @@ class NanoRecipe:
         decay: share of the steps, at the end, over which the rate falls to zero.
         clip: greatest norm of the gradient.
         ema: decay of the moving average of the weights that is exported.
+        start: weights to begin with, a `network.safetensors` of `ivm export` or a checkpoint; a path relative to the
+            recipe's file. None begins with random ones.
+        precision: "32-true", or "bf16-mixed" for processors that multiply in bfloat16, there almost twice as fast.
         save_every: steps between checkpoints.
+        render_ahead: batches that a process of its own renders ahead for each that trains, so that none waits for the
+            other's larger scene; 0 renders in the process that trains.
         network: arguments of `models.nano.NanoConfig`.
         data: arguments of `data.tabletop.TabletopStream`.
         loss_weights: factor of each loss term.
@@ -57,7 +69,10 @@ class NanoRecipe:
     decay: float = 0.3
     clip: float = 2.0
     ema: float = 0.998
+    start: str | None = None
+    precision: Precision = "32-true"
     save_every: int = 200
+    render_ahead: int = 0
     network: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     loss_weights: dict[str, float] = field(default_factory=_default_weights)
@@ -68,10 +83,13 @@ class NanoRecipe:
         Raises:
             RecipeError: a value is impossible; the message names it.
         """
-        for name, low, high in _WHOLE:
-            _check_number(name, getattr(self, name), low, high, whole=True)
-        for name, low, high in _REAL:
-            _check_number(name, getattr(self, name), low, high)
+        for whole, ranges in ((True, _WHOLE), (False, _REAL)):
+            for name, low, high in ranges:
+                _check_number(name, getattr(self, name), low, high, whole=whole)
+        if self.precision not in get_args(Precision):
+            raise RecipeError(f"The recipe's precision must be one of {get_args(Precision)}, not {self.precision!r}")
+        if self.start is not None and not isinstance(self.start, str):
+            raise RecipeError(f"The recipe's start must be the path of a file with weights, not {self.start!r}")
         _check_keys("loss_weights", self.loss_weights, set(_default_weights()))
         if missing := sorted(set(_default_weights()) - set(self.loss_weights)):
             raise RecipeError(f"The recipe's loss_weights leave out {missing}: give all or none")
@@ -80,8 +98,8 @@ class NanoRecipe:
         self.sizes()
         self.stream()
 
-    def sizes(self, *, kinds: int = 0, colors: int = 0) -> NanoConfig:
-        """Return the sizes of the network; `kinds` and `colors` are classes of its auxiliary maps.
+    def sizes(self, *, kinds: int = 1, colors: int = 1) -> NanoConfig:
+        """Return the sizes of the network; `kinds` and `colors` are classes of its maps.
 
         Raises:
             RecipeError: `network` holds an unknown key or an impossible size.
@@ -148,4 +166,7 @@ def read_recipe(path: str | Path, overrides: dict[str, Any] | None = None) -> Na
     known = {f.name for f in dataclasses.fields(NanoRecipe)}
     if unknown := sorted(map(str, set(values) - known)):
         raise RecipeError(f"{path} holds unknown keys {unknown}; known are {sorted(known)}")
-    return NanoRecipe(**values)
+    recipe = NanoRecipe(**values)
+    if recipe.start is None:
+        return recipe
+    return dataclasses.replace(recipe, start=str(Path(path).parent / recipe.start))

@@ -75,7 +75,7 @@ def train(recipe: NanoRecipe, output: str | Path, *, progress: bool = True) -> P
 
     Raises:
         TrainingError: the loss is no longer a number, or `output` holds the run of another network.
-        CheckpointError: `last.ckpt` in `output` is damaged.
+        CheckpointError: `last.ckpt` in `output` or the recipe's `start` is damaged.
         OutputError: the folder cannot be written; DiskFullError where no space is left.
         KeyboardInterrupt: Ctrl-C; the last checkpoint is whole.
         MissingExtraError: a package of the extra "train" is not installed.
@@ -86,14 +86,18 @@ def train(recipe: NanoRecipe, output: str | Path, *, progress: bool = True) -> P
     torch.set_num_threads(1)
     _keep_freed_memory()
     os.environ["OMP_NUM_THREADS"] = "1"
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     pl.seed_everything(recipe.seed, verbose=False)
     trainer = _trainer(recipe, output, progress=progress)
+    module = NanoModule(recipe)
+    if recipe.start is not None and not last.exists():
+        _start_from(module, recipe.start)
     try:
         with warnings.catch_warnings():
             for message in _EXPECTED:
                 warnings.filterwarnings("ignore", message=message)
-            trainer.fit(NanoModule(recipe), ckpt_path=str(last) if last.exists() else None, weights_only=True)
+            trainer.fit(module, ckpt_path=str(last) if last.exists() else None, weights_only=True)
             trainer.save_checkpoint(last)
     except BaseException as error:
         _end_other_processes(trainer)
@@ -112,9 +116,19 @@ def _check_output(recipe: NanoRecipe, output: Path, last: Path) -> None:
     except OSError as error:
         raise output_error(output, error) from None
     if last.exists():
-        kept = dataclasses.replace(load_network(last).config, kinds=0, colors=0)
+        kept = dataclasses.replace(load_network(last).config, kinds=1, colors=1)
         if kept != recipe.sizes():
             raise TrainingError(f"{last} holds a network of other sizes than the recipe's: choose another folder")
+
+
+def _start_from(module: NanoModule, path: str) -> None:
+    """Give a new network the weights of an older one of the same sizes."""
+    older = load_network(path)
+    if older.config != module.network.config:
+        raise TrainingError(
+            f"{path} holds a network of other sizes or classes than the recipe's: train without `start`"
+        )
+    module.network.load_state_dict(older.state_dict())
 
 
 def _trainer(recipe: NanoRecipe, output: Path, *, progress: bool) -> pl.Trainer:
@@ -133,6 +147,7 @@ def _trainer(recipe: NanoRecipe, output: Path, *, progress: bool) -> pl.Trainer:
         accelerator="cpu",
         devices=recipe.processes,
         strategy="ddp" if recipe.processes > 1 else "auto",
+        precision=recipe.precision,
         max_steps=recipe.steps,
         max_epochs=-1,
         gradient_clip_val=recipe.clip,

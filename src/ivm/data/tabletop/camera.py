@@ -1,12 +1,72 @@
-"""What a cheap camera makes of the light: exposure, colour cast, blur, vignette, noise, JPEG."""
+"""Where a camera stands, and what a cheap one makes of light: exposure, colour cast, blur, vignette, noise, JPEG."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from ivm.data.tabletop.shapes import Floats
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera; `axes` rows are right, down and forward in the world."""
+
+    eye: Floats
+    axes: Floats
+    focal: float
+    """Focal length in units of the picture's width."""
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Camera:
+        """Draw a camera that looks at a table from where a person or a robot would look."""
+        elevation, turn = math.radians(rng.uniform(24, 78)), rng.uniform(0, 2 * math.pi)
+        distance = rng.uniform(36, 95)
+        back = np.array(
+            [math.cos(elevation) * math.cos(turn), math.cos(elevation) * math.sin(turn), math.sin(elevation)]
+        )
+        forward = -back
+        right = np.cross(forward, [0, 0, 1.0])
+        right /= np.linalg.norm(right)
+        roll = math.radians(rng.normal(0, 4))
+        down = np.cross(forward, right)
+        right, down = right * math.cos(roll) + down * math.sin(roll), down * math.cos(roll) - right * math.sin(roll)
+        target = np.array([*rng.normal(0, 6, 2), rng.uniform(0, 6)])
+        axes = np.stack([right, down, forward]).astype(np.float32)
+        return cls((target + distance * back).astype(np.float32), axes, rng.uniform(0.8, 1.3))
+
+    def project(self, points: Floats, width: int, height: int) -> Floats:
+        """Map (V, 3) world points to rows for `raster.rasterize`: column, row, depth, 1/depth."""
+        seen = (points - self.eye) @ self.axes.T
+        depth = seen[:, 2]
+        inverse = 1 / np.where(depth > 1, depth, 1)
+        scale = self.focal * width
+        return np.stack(
+            [
+                seen[:, 0] * inverse * scale + width / 2,
+                seen[:, 1] * inverse * scale + height / 2,
+                np.where(depth > 1, depth, -1),
+                inverse,
+            ],
+            1,
+        ).astype(np.float32)
+
+    def sees_only(self, half_sizes: Floats, aspect: float) -> bool:
+        """Whether the table, (2,) half-sizes about the origin at z = 0, fills a picture of width/height `aspect`.
+
+        It may say no where the table's edge is nearly in the picture; where it says yes, it is so.
+        """
+        for u in (-0.5, 0.5):
+            for v in (-0.5 / aspect, 0.5 / aspect):
+                ray = (u * self.axes[0] + v * self.axes[1]) / self.focal + self.axes[2]
+                if ray[2] > -0.01 or (np.abs((self.eye - self.eye[2] / ray[2] * ray)[:2]) > half_sizes - 0.5).any():
+                    return False
+        return True
 
 
 def photograph(light: NDArray[Any], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -21,16 +81,21 @@ def photograph(light: NDArray[Any], rng: np.random.Generator) -> NDArray[np.uint
     """
     height, width = light.shape[:2]
     white = float(np.percentile(light[::4, ::4], 90)) + 0.05
-    value = light * (rng.uniform(0.55, 1.15) / white) * (1 + rng.normal(0, 0.05, 3)).astype(np.float32)
-    value = np.sqrt(np.clip(value, 0, None))
-    value = np.where(value > 0.8, 0.8 + 0.2 * np.tanh((value - 0.8) / 0.2), value)
-    gray = value.mean(axis=2, keepdims=True)
-    value = gray + (value - gray) * np.float32(rng.uniform(0.75, 1.15))
-    value = (value - 0.5) * np.float32(rng.uniform(0.85, 1.15)) + np.float32(0.5 + rng.normal(0, 0.03))
+    value: NDArray[Any] = light * (rng.uniform(0.55, 1.15) / white) * (1 + rng.normal(0, 0.05, 3)).astype(np.float32)
+    value = np.sqrt(np.clip(value, 0, None, out=value), out=value)
+    hot = value > 0.8
+    value[hot] = 0.8 + 0.2 * np.tanh((value[hot] - 0.8) / 0.2)
+    gray = ((value[..., 0] + value[..., 1] + value[..., 2]) / 3)[..., None]
+    value -= gray
+    value *= np.float32(rng.uniform(0.75, 1.15))
+    value += gray
+    value -= 0.5
+    value *= np.float32(rng.uniform(0.85, 1.15))
+    value += np.float32(0.5 + rng.normal(0, 0.03))
     if rng.random() < 0.3:
         x = np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]
         y = np.linspace(-1, 1, height, dtype=np.float32)[:, None, None]
-        value = value * (1 - np.float32(rng.uniform(0, 0.25)) * (x * x + y * y))
+        value *= 1 - np.float32(rng.uniform(0, 0.25)) * (x * x + y * y)
     if rng.random() < 0.6:
         value = cv2.GaussianBlur(value, (0, 0), rng.uniform(0.3, 1.1))
     if rng.random() < 0.08:
@@ -39,8 +104,11 @@ def photograph(light: NDArray[Any], rng: np.random.Generator) -> NDArray[np.uint
         value = cv2.filter2D(value, -1, kernel / kernel.sum())
     if rng.random() < 0.7:
         grain = rng.standard_normal(value.shape, dtype=np.float32)
-        value = value + grain * np.float32(rng.uniform(0.001, 0.022))
-    image = np.clip(value * 255 + 0.5, 0, 255).astype(np.uint8)
+        grain *= np.float32(rng.uniform(0.001, 0.022))
+        value += grain
+    value *= 255
+    value += 0.5
+    image = np.clip(value, 0, 255, out=value).astype(np.uint8)
     if rng.random() < 0.5:
         image = _through_jpeg(image, int(rng.integers(35, 95)))
     return image

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -83,8 +85,12 @@ def light_lobes(rng: np.random.Generator, table: Floats) -> Floats:
     return rows
 
 
-def backdrop(rng: np.random.Generator, width: int, height: int) -> Floats:
-    """What is seen past the table: floor and walls with dark and bright furniture, out of focus; linear light."""
+def backdrop(rng: np.random.Generator) -> Floats:
+    """What is seen past the table: floor and walls with dark and bright furniture, out of focus.
+
+    Returns:
+        (96, 128, 3) float32 linear light, to be stretched over the picture.
+    """
     small = np.empty((24, 32, 3), np.float32)
     small[:] = rng.uniform(0.02, 0.7) * (1 + rng.normal(0, 0.08, 3))
     for _ in range(int(rng.integers(0, 12))):
@@ -98,5 +104,54 @@ def backdrop(rng: np.random.Generator, width: int, height: int) -> Floats:
             rng.uniform(0, 1, 3) if rng.random() < 0.4 else np.full(3, rng.uniform(0, 1))
         )
     middle = cv2.resize(small, (128, 96), interpolation=cv2.INTER_NEAREST)
-    soft = cv2.GaussianBlur(middle, (0, 0), rng.uniform(0.2, 2.5))
-    return cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    return cv2.GaussianBlur(middle, (0, 0), rng.uniform(0.2, 2.5)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Light:
+    """All the light of a scene: a key light with shadows, a fill light, what the room sends, what mirrors see."""
+
+    axes: Floats
+    """(3, 3) float32 unit rows u, v and towards the key light."""
+    key: Floats
+    """(3,) float32 RGB of the key light."""
+    fill: Floats
+    """(7,) float32: direction towards the fill light, unused, RGB."""
+    ambient: Floats
+    """(2, 3) float32 RGB of the light from below and from above."""
+    lobes: Floats
+    """(L, 7) float32, see `raster.environment`."""
+    softness: float
+    """Blur of shadows, in pixels of the shadow map of `scene.render`."""
+    contact_blur: float
+    """Blur of the darkening where things touch the table, likewise."""
+    contact_strength: float
+    """Share of the room's light that is missing right under a thing."""
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, table: Floats) -> Light:
+        """Draw the light over a table of this material."""
+        direction = np.array([*rng.normal(0, 0.55, 2), 1.0])
+        direction /= np.linalg.norm(direction)
+        side = np.cross(direction, [0.0, 1.0, 0.1])
+        side /= np.linalg.norm(side)
+        axes = np.stack([side, np.cross(direction, side), direction]).astype(np.float32)
+        contact_blur, contact_strength = rng.uniform(2, 7), rng.uniform(0.3, 0.8)
+        key, ambient = rng.uniform(0.15, 1.0), rng.uniform(0.35, 0.9)
+        warmth = 1 + rng.normal(0, 0.06, 3)
+        fill = np.zeros(7, np.float32)
+        fill[:3] = rng.normal((0, 0, 1), 1)
+        fill[:3] /= np.linalg.norm(fill[:3])
+        fill[4:] = rng.uniform(0, 0.3)
+        sky = ambient * (1 + rng.normal(0, 0.04, 3))
+        lobes = light_lobes(rng, table[:3] * (0.6 * ambient + 0.5 * key))
+        return cls(
+            axes=axes,
+            key=(key * warmth).astype(np.float32),
+            fill=fill,
+            ambient=np.stack([sky * 0.55 * (0.5 + 0.5 * table[:3]), sky]).astype(np.float32),
+            lobes=lobes,
+            softness=float(rng.uniform(0.5, 4)),
+            contact_blur=contact_blur,
+            contact_strength=contact_strength,
+        )

@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivm.core.extras import optional
+from ivm.data.tabletop.patterns import TEXTURES, noise, pattern
 
 numba = optional("numba", extra="train")
 
-Array = NDArray[Any]
+__all__ = ["MATERIAL_COLUMNS", "TEXTURES", "Array", "environment", "noise", "pattern", "rasterize", "shade"]
 
-TEXTURES = ("plain", "grain", "mottled", "holes", "seeds", "label", "stripes", "checker")
-"""Names of the patterns; a material holds the index."""
+Array = NDArray[Any]
 
 MATERIAL_COLUMNS = 13
 """Columns of a material: RGB, second RGB, diffuse, specular, shininess, mirror, texture, texture scale, see-through."""
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def rasterize(screen_V4: Array, faces_F3: Array, height: int, width: int) -> tuple[Array, Array, Array]:
     """Draw triangles into a depth buffer.
 
@@ -44,27 +44,41 @@ def rasterize(screen_V4: Array, faces_F3: Array, height: int, width: int) -> tup
     weights_HW2 = np.zeros((height, width, 2), np.float32)
     depth_HW = np.full((height, width), np.inf, np.float32)
     for f in range(faces_F3.shape[0]):
-        a, b, c = screen_V4[faces_F3[f, 0]], screen_V4[faces_F3[f, 1]], screen_V4[faces_F3[f, 2]]
-        if a[2] <= 0 or b[2] <= 0 or c[2] <= 0:
+        i, j, k = faces_F3[f, 0], faces_F3[f, 1], faces_F3[f, 2]
+        az, bz, cz = screen_V4[i, 2], screen_V4[j, 2], screen_V4[k, 2]
+        if az <= 0 or bz <= 0 or cz <= 0:
             continue
-        area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
+        ax, ay, bx, by = screen_V4[i, 0], screen_V4[i, 1], screen_V4[j, 0], screen_V4[j, 1]
+        cx, cy = screen_V4[k, 0], screen_V4[k, 1]
+        x0 = max(math.ceil(min(ax, bx, cx) - 0.5), 0)
+        x1 = min(math.floor(max(ax, bx, cx) - 0.5), width - 1)
+        y0 = max(math.ceil(min(ay, by, cy) - 0.5), 0)
+        y1 = min(math.floor(max(ay, by, cy) - 0.5), height - 1)
+        if x0 > x1 or y0 > y1:
+            continue
+        abx, aby, acx, acy = bx - ax, by - ay, cx - ax, cy - ay
+        area = abx * acy - acx * aby
         if abs(area) < 1e-6:
             continue
-        x0 = max(math.ceil(min(a[0], b[0], c[0]) - 0.5), 0)
-        x1 = min(math.floor(max(a[0], b[0], c[0]) - 0.5), width - 1)
-        y0 = max(math.ceil(min(a[1], b[1], c[1]) - 0.5), 0)
-        y1 = min(math.floor(max(a[1], b[1], c[1]) - 0.5), height - 1)
+        # The signs alone tell most pixels outside, before anything is divided.
+        turned = area < 0
+        aw, bw, cw = screen_V4[i, 3], screen_V4[j, 3], screen_V4[k, 3]
+        # Where something lies in front of the whole triangle, with room for rounding, nothing need be worked out.
+        nearest = 0.9999 * min(az, bz, cz)
         for y in range(y0, y1 + 1):
+            down = y + 0.5 - ay
             for x in range(x0, x1 + 1):
-                px, py = x + 0.5, y + 0.5
-                wb = ((px - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (py - a[1])) / area
-                wc = ((b[0] - a[0]) * (py - a[1]) - (px - a[0]) * (b[1] - a[1])) / area
-                wa = 1 - wb - wc
-                if wa < 0 or wb < 0 or wc < 0:
+                right = x + 0.5 - ax
+                wb, wc = right * acy - acx * down, abx * down - right * aby
+                if ((wb > 0 or wc > 0) if turned else (wb < 0 or wc < 0)) or depth_HW[y, x] < nearest:
                     continue
-                inverse = wa * a[3] + wb * b[3] + wc * c[3]
-                wb, wc = wb * b[3] / inverse, wc * c[3] / inverse
-                depth = (1 - wb - wc) * a[2] + wb * b[2] + wc * c[2]
+                wb, wc = wb / area, wc / area
+                wa = 1 - wb - wc
+                if wa < 0:
+                    continue
+                inverse = wa * aw + wb * bw + wc * cw
+                wb, wc = wb * bw / inverse, wc * cw / inverse
+                depth = (1 - wb - wc) * az + wb * bz + wc * cz
                 if depth < depth_HW[y, x]:
                     depth_HW[y, x] = depth
                     face_HW[y, x] = f
@@ -73,65 +87,7 @@ def rasterize(screen_V4: Array, faces_F3: Array, height: int, width: int) -> tup
     return face_HW, weights_HW2, depth_HW
 
 
-@numba.njit(cache=True, inline="always")
-def _hash(x: int, y: int, z: int) -> float:
-    """A number in [0, 1) that looks random, the same for the same three integers on every machine."""
-    n = (x * 374761393 + y * 668265263 + z * 2147483647 + 12345) & 0x7FFFFFFF
-    n = ((n ^ (n >> 13)) * 1274126177) & 0x7FFFFFFF
-    return ((n ^ (n >> 16)) & 0xFFFF) / 65536.0
-
-
-@numba.njit(cache=True)
-def noise(x: float, y: float, z: float) -> float:
-    """Smooth value noise in [0, 1) with cells of size 1."""
-    ix, iy, iz = math.floor(x), math.floor(y), math.floor(z)
-    fx, fy, fz = x - ix, y - iy, z - iz
-    fx, fy, fz = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy), fz * fz * (3 - 2 * fz)
-    total = 0.0
-    for dx in range(2):
-        wx = fx if dx else 1 - fx
-        for dy in range(2):
-            wy = fy if dy else 1 - fy
-            for dz in range(2):
-                wz = fz if dz else 1 - fz
-                total += wx * wy * wz * _hash(ix + dx, iy + dy, iz + dz)
-    return total
-
-
-@numba.njit(cache=True)
-def pattern(kind: int, x: float, y: float, z: float, scale: float) -> float:
-    """How much of the second colour a texture (index in `TEXTURES`) has at a point of the object, 0 to 1."""
-    x, y, z = x / scale, y / scale, z / scale
-    if kind == 1:  # grain: rings of a tree, stretched along x
-        ring = 6 * (y + 0.25 * noise(0.3 * x, 2 * y, 2 * z)) + 3 * z + 2 * noise(0.15 * x, y, z)
-        return float(0.5 * (ring - math.floor(ring)) + 0.3 * noise(0.6 * x, 12 * y, 12 * z))
-    if kind == 2:  # mottled
-        return float(0.6 * noise(2 * x, 2 * y, 2 * z) + 0.4 * noise(6 * x, 6 * y, 6 * z))
-    if kind == 3 or kind == 4:  # holes and seeds: discs around points of a jittered grid
-        cell = 1.1 if kind == 3 else 0.45
-        u, v, w = x / cell, y / cell, z / cell
-        best = 9.0
-        for dx in range(-1, 2):
-            for dy in range(-1, 2):
-                for dz in range(-1, 2):
-                    ix, iy, iz = math.floor(u) + dx, math.floor(v) + dy, math.floor(w) + dz
-                    du = ix + 0.2 + 0.6 * _hash(ix, iy, iz) - u
-                    dv = iy + 0.2 + 0.6 * _hash(ix + 71, iy, iz) - v
-                    dw = iz + 0.2 + 0.6 * _hash(ix, iy + 37, iz) - w
-                    best = min(best, du * du + dv * dv + dw * dw)
-        radius = 0.1 if kind == 3 else 0.04
-        return 1.0 if best < radius else 0.0
-    if kind == 5:  # label: a band with blots of print
-        band = abs(z - 1.3 * noise(0.1, 0.2, math.floor(z / 4))) % 3.1 < 1.7
-        return 1.0 if band and noise(1.3 * x, 1.3 * y, 2.5 * z) > 0.45 else 0.0
-    if kind == 6:  # stripes
-        return 1.0 if (x + 0.3 * y) % 2.0 < 1.0 else 0.0
-    if kind == 7:  # checker
-        return 1.0 if (math.floor(x) + math.floor(y) + math.floor(z)) % 2 < 1 else 0.0
-    return 0.0
-
-
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def environment(x: float, y: float, z: float, lobes_L7: Array) -> tuple[float, float, float]:
     """RGB light that comes from a direction: bright lobes (direction, sharpness, RGB) over a dim room.
 
@@ -151,7 +107,7 @@ def environment(x: float, y: float, z: float, lobes_L7: Array) -> tuple[float, f
     return r, g, b
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _lit(x: float, y: float, z: float, basis_33: Array, shadow_SS: Array, scale: float, soft: float) -> float:
     """Share of the key light that reaches a point, 0 to 1: nine looks into the shadow map."""
     size = shadow_SS.shape[0]
@@ -203,12 +159,12 @@ def _uniform(face_HW: Array, material_F: Array, row: int, column: int) -> bool:
     for y in range(row, min(row + 2, face_HW.shape[0])):
         for x in range(column, min(column + 2, face_HW.shape[1])):
             g = face_HW[y, x]
-            if (material_F[g] if g >= 0 else -1) != kind:
+            if g != f and (material_F[g] if g >= 0 else -1) != kind:
                 return False
     return True
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def shade(
     face_HW: Array,
     weights_HW2: Array,
@@ -230,7 +186,6 @@ def shade(
     shadow_scale: float,
     shadow_soft: float,
     contact_SS: Array,
-    table_M: Array,
     table_size_2: Array,
     backdrop_HW3: Array,
 ) -> Array:
@@ -239,7 +194,7 @@ def shade(
     Args:
         face_HW: nearest face or -1, and `weights_HW2` its corner weights, from `rasterize`.
         faces_F3: corners; `world_V3` positions (cm), `normals_V3` unit normals, `local_V3` positions in the object.
-        material_F: row of `materials_M` of each face.
+        material_F: row of `materials_M` of each face; the last row is the table's.
         axes_33: rows right, down, forward of the camera; `focal` its focal length in pixels; `eye_3` its place.
         light_33: rows u, v, towards-the-light of the key light; `key_3` its RGB.
         fill_7: direction (3), unused, RGB (3) of a second light without shadow.
@@ -247,18 +202,26 @@ def shade(
         lobes_L7: what mirrors see, see `environment`.
         shadow_SS: depth map of the key light, `shadow_scale` its pixels a centimetre, `shadow_soft` its blur in pixels.
         contact_SS: darkening of the table near objects, 0 to 1, one pixel per 1/`shadow_scale` cm about the origin.
-        table_M: material of the table, `table_size_2` its half-sizes in cm.
-        backdrop_HW3: what is seen past the table.
+        table_size_2: half-sizes of the table in cm.
+        backdrop_HW3: what is seen past the table; of any size where the table fills the picture.
     """
     height, width = face_HW.shape
     out = np.empty((height, width, 3), np.float32)
     size = contact_SS.shape[0]
-    for row in range(height):
-        for column in range(width):
-            f = face_HW[row, column]
-            if (row | column) & 1 and _uniform(face_HW, material_F, row & -2, column & -2):
-                out[row, column] = out[row & -2, column & -2]
+    table = materials_M.shape[0] - 1
+    lx, ly, lz = light_33[2, 0], light_33[2, 1], light_33[2, 2]
+    for block in range(((height + 1) // 2) * ((width + 1) // 2)):
+        top, left = 2 * (block // ((width + 1) // 2)), 2 * (block % ((width + 1) // 2))
+        uniform = _uniform(face_HW, material_F, top, left)
+        for corner in range(4):
+            row, column = top + (corner >> 1), left + (corner & 1)
+            if row >= height or column >= width:
                 continue
+            if corner and uniform:
+                for c in range(3):
+                    out[row, column, c] = out[top, left, c]
+                continue
+            f = face_HW[row, column]
             dx, dy, dz = _ray((column + 0.5 - width / 2) / focal, (row + 0.5 - height / 2) / focal, axes_33)
             dark = 1.0
             if f >= 0:
@@ -268,7 +231,7 @@ def shade(
                 x, y, z = _mix(world_V3, i, j, k, wa, wb, wc)
                 nx, ny, nz = _mix(normals_V3, i, j, k, wa, wb, wc)
                 qx, qy, qz = _mix(local_V3, i, j, k, wa, wb, wc)
-                material = materials_M[material_F[f]]
+                m = material_F[f]
                 nx, ny, nz = _unit(nx, ny, nz)
                 if nx * dx + ny * dy + nz * dz > 0:
                     nx, ny, nz = -nx, -ny, -nz
@@ -276,32 +239,40 @@ def shade(
                 distance = -eye_3[2] / dz if dz < -1e-4 else -1.0
                 x, y, z = eye_3[0] + distance * dx, eye_3[1] + distance * dy, 0.0
                 if distance < 0 or abs(x) > table_size_2[0] or abs(y) > table_size_2[1]:
-                    out[row, column] = backdrop_HW3[row, column]
+                    for c in range(3):
+                        out[row, column, c] = backdrop_HW3[row, column, c]
                     continue
                 qx, qy, qz = x, y, z
-                material = table_M
+                m = table
                 nx, ny, nz = 0.0, 0.0, 1.0
                 u, v = int(x * shadow_scale + size / 2), int(y * shadow_scale + size / 2)
                 if 0 <= u < size and 0 <= v < size:
                     dark = 1 - contact_SS[v, u]
-            mix = pattern(int(material[10]), qx, qy, qz, material[11])
-            lit = _lit(x + nx * 0.4, y + ny * 0.4, z + nz * 0.4, light_33, shadow_SS, shadow_scale, shadow_soft)
-            facing = max(nx * light_33[2, 0] + ny * light_33[2, 1] + nz * light_33[2, 2], 0.0) * lit
-            filling = max(nx * fill_7[0] + ny * fill_7[1] + nz * fill_7[2], 0.0)
-            up = 0.5 + 0.5 * nz
+            facing = max(nx * lx + ny * ly + nz * lz, 0.0)
             along = nx * dx + ny * dy + nz * dz
             rx, ry, rz = dx - 2 * along * nx, dy - 2 * along * ny, dz - 2 * along * nz
-            shine = max(rx * light_33[2, 0] + ry * light_33[2, 1] + rz * light_33[2, 2], 0.0) ** material[8]
+            shine = max(rx * lx + ry * ly + rz * lz, 0.0)
+            lit = 0.0
+            if facing > 0 or shine > 0:
+                lit = _lit(x + nx * 0.4, y + ny * 0.4, z + nz * 0.4, light_33, shadow_SS, shadow_scale, shadow_soft)
+                facing = facing * lit
+                # What is in the shadow does not shine.
+                shine = shine ** materials_M[m, 8] if lit > 0 and materials_M[m, 7] > 0 else 0.0
+            filling = max(nx * fill_7[0] + ny * fill_7[1] + nz * fill_7[2], 0.0)
+            up = 0.5 + 0.5 * nz
+            mix = pattern(int(materials_M[m, 10]), qx, qy, qz, materials_M[m, 11])
             mirror = environment(rx, ry, rz, lobes_L7)
-            fresnel = material[9] + (1 - material[9]) * 0.6 * (1 + along) ** 4 * material[7]
+            reflected = materials_M[m, 9]
+            fresnel = reflected + (1 - reflected) * 0.6 * (1 + along) ** 4 * materials_M[m, 7]
             for c in range(3):
-                color = material[c] + (material[3 + c] - material[c]) * mix
+                color = materials_M[m, c] + (materials_M[m, 3 + c] - materials_M[m, c]) * mix
                 diffuse = key_3[c] * facing + fill_7[4 + c] * filling
                 diffuse += (ambient_23[0, c] + (ambient_23[1, c] - ambient_23[0, c]) * up) * dark
-                value = color * material[6] * diffuse * (1 - material[9])
-                value += material[7] * shine * lit * key_3[c]
-                value += fresnel * mirror[c] * (color if material[9] > 0.3 else 1.0) * (0.6 + 0.4 * dark)
-                if material[12] > 0:
-                    value = value * (1 - material[12]) + material[12] * (0.35 + 0.65 * color) * table_M[c]
+                value = color * materials_M[m, 6] * diffuse * (1 - reflected)
+                value += materials_M[m, 7] * shine * lit * key_3[c]
+                value += fresnel * mirror[c] * (color if reflected > 0.3 else 1.0) * (0.6 + 0.4 * dark)
+                through = materials_M[m, 12]
+                if through > 0:
+                    value = value * (1 - through) + through * (0.35 + 0.65 * color) * materials_M[table, c]
                 out[row, column, c] = value
     return out

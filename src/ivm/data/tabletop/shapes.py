@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,9 +28,11 @@ class Mesh:
 
     def moved(self, rotation: Floats | None = None, offset: Sequence[float] = (0, 0, 0), scale: float = 1.0) -> Mesh:
         """Return the mesh scaled, turned by a (3, 3) rotation, then shifted."""
-        turn = np.eye(3, dtype=np.float32) if rotation is None else rotation
-        vertices = (self.vertices * scale) @ turn.T + np.asarray(offset, np.float32)
-        return Mesh(vertices.astype(np.float32), (self.normals @ turn.T).astype(np.float32), self.faces, self.parts)
+        vertices = self.vertices if scale == 1 else self.vertices * scale
+        normals = self.normals
+        if rotation is not None:
+            vertices, normals = vertices @ rotation.T, (normals @ rotation.T).astype(np.float32)
+        return Mesh((vertices + np.asarray(offset, np.float32)).astype(np.float32), normals, self.faces, self.parts)
 
     def part(self, index: int) -> Mesh:
         """Return the mesh with all its triangles in one part."""
@@ -59,28 +62,40 @@ def rotation(axis: str, degrees: float) -> Floats:
     return np.array(rows[axis], np.float32)
 
 
-def _grid(points: Floats, *, closed: bool) -> Mesh:
-    """Mesh of a (rows, columns, 3) grid of points; `closed` joins the last column to the first."""
+@lru_cache(maxsize=256)
+def _grid_faces(rows: int, columns: int) -> NDArray[np.int32]:
+    """Triangles (F, 3) of a grid of points; read-only, since many meshes share them."""
+    top, left = np.arange(rows - 1)[:, None] * columns, np.arange(columns)[None]
+    right = (left + 1) % columns
+    a, b, c, d = (top + left), (top + right), (top + columns + left), (top + columns + right)
+    faces = np.stack([np.stack([a, b, c], -1), np.stack([b, d, c], -1)], 2).reshape(-1, 3).astype(np.int32)
+    faces.setflags(write=False)
+    return faces
+
+
+def _grid(points: Floats) -> Mesh:
+    """Mesh of a (rows, columns, 3) grid of points; the last column is joined to the first."""
     rows, columns, _ = points.shape
-    along = np.gradient(points, axis=0)
-    around = (np.roll(points, -1, 1) - np.roll(points, 1, 1)) if closed else np.gradient(points, axis=1)
-    normals = np.cross(around, along)
-    length = np.linalg.norm(normals, axis=-1, keepdims=True)
+    along, around = np.empty_like(points), np.empty_like(points)
+    along[1:-1] = (points[2:] - points[:-2]) / 2.0
+    along[0], along[-1] = points[1] - points[0], points[-1] - points[-2]
+    around[:, 1:-1] = points[:, 2:] - points[:, :-2]
+    around[:, 0], around[:, -1] = points[:, 1] - points[:, -1], points[:, 0] - points[:, -2]
+    (u, v, w), (x, y, z) = np.moveaxis(around, -1, 0), np.moveaxis(along, -1, 0)
+    normals = np.stack([v * z - w * y, w * x - u * z, u * y - v * x], -1)
+    square = normals * normals
+    length = np.sqrt(square[..., 0] + square[..., 1] + square[..., 2])[..., None]
     # A pole of the grid has no normal of its own: it takes that of the next row.
     flat = length[..., 0] < 1e-9
     normals = np.where(length > 1e-9, normals / np.maximum(length, 1e-9), 0)
     for row, neighbour in ((0, 1), (rows - 1, rows - 2)):
         if flat[row].any():
             normals[row] = normals[neighbour].mean(axis=0)
-    top = np.arange(rows - 1)[:, None] * columns
-    left = np.arange(columns if closed else columns - 1)[None]
-    right = (left + 1) % columns
-    a, b, c, d = (top + left), (top + right), (top + columns + left), (top + columns + right)
-    faces = np.stack([np.stack([a, b, c], -1), np.stack([b, d, c], -1)], 2).reshape(-1, 3)
+    faces = _grid_faces(rows, columns)
     return Mesh(
         points.reshape(-1, 3).astype(np.float32),
         normals.reshape(-1, 3).astype(np.float32),
-        faces.astype(np.int32),
+        faces,
         np.zeros(len(faces), np.int32),
     )
 
@@ -102,7 +117,7 @@ def lathe(profile: Path2, *, sides: int = 28, warp: Callable[[Floats], Floats] |
     factor = np.ones(sides) if warp is None else warp(angle.astype(np.float32))
     radius = line[:, :1] * factor[None]
     points = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.repeat(line[:, 1:], sides, 1)], -1)
-    return _grid(points.astype(np.float32), closed=True)
+    return _grid(points.astype(np.float32))
 
 
 def ellipsoid(rx: float, ry: float, rz: float, *, square: float = 1.0, rows: int = 12, sides: int = 20) -> Mesh:
@@ -121,7 +136,7 @@ def ellipsoid(rx: float, ry: float, rz: float, *, square: float = 1.0, rows: int
         ],
         -1,
     )
-    return _grid(points.astype(np.float32), closed=True)
+    return _grid(points.astype(np.float32))
 
 
 def tube(path: ArrayLike, radius: ArrayLike, *, sides: int = 10) -> Mesh:
@@ -139,7 +154,7 @@ def tube(path: ArrayLike, radius: ArrayLike, *, sides: int = 10) -> Mesh:
     radii = np.concatenate([[0], radii, [0]])
     angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
     ring = np.cos(angle)[None, :, None] * side[:, None] + np.sin(angle)[None, :, None] * up[:, None]
-    mesh = _grid((line[:, None] + radii[:, None, None] * ring).astype(np.float32), closed=True)
+    mesh = _grid((line[:, None] + radii[:, None, None] * ring).astype(np.float32))
     mesh.normals[:sides], mesh.normals[-sides:] = -forward[0], forward[-1]
     return mesh
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from ivm.core.errors import OptionError
 from ivm.core.instruction import token_batch
 from ivm.data.tabletop.colors import COLORS
 from ivm.data.tabletop.kinds import KINDS
+from ivm.data.tabletop.mujoco_studio import MujocoScenes
 from ivm.data.tabletop.questions import Question, Questioner
+from ivm.data.tabletop.relations import RELATIONS
 from ivm.data.tabletop.scene import Scene, render
 
 KIND_CLASSES = {name: i + 1 for i, name in enumerate(KINDS)}
@@ -67,8 +70,12 @@ class TabletopStream:
             detail, and cost less.
         small_sizes: see `small_batches`.
         first_batch: scenes of earlier batches are not seen again: a later stage of training sets it to its first batch.
+        fewest: see `scene.render`; crowded tables teach more a picture.
+        most: see `scene.render`.
         everyday: see `scene.render`.
         kinds: see `scene.render`; nothing else is asked for either.
+        forms: names of further forms of questions, see `relations.RELATIONS`.
+        mujoco: share of the scenes that MuJoCo draws, from 0 to 1.
         rank: index of this process among `world` that train together; no two see the same scene.
         world: number of processes.
     """
@@ -83,8 +90,12 @@ class TabletopStream:
     small_batches: int = 0
     small_sizes: tuple[tuple[int, int], ...] = ((192, 160),) * 3 + ((160, 192), (160, 160), (224, 128))
     first_batch: int = 0
+    fewest: int = 3
+    most: int = 18
     everyday: float = 1.0
     kinds: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+    mujoco: float = 0.0
     rank: int = 0
     world: int = 1
 
@@ -102,12 +113,18 @@ class TabletopStream:
             "memory": 1,
             "small_batches": 0,
             "first_batch": 0,
+            "fewest": 0,
+            "most": self.fewest,
             "world": 1,
         }
         for name, low in least.items():
             _check_whole(name, getattr(self, name), low)
         _check_whole("fresh", self.fresh, 1, self.pictures)
         _check_whole("rank", self.rank, 0, self.world - 1)
+        if type(self.mujoco) not in (int, float) or not 0 <= self.mujoco <= 1:
+            raise OptionError(f"mujoco must be a share from 0 to 1, not {self.mujoco!r}")
+        if not isinstance(self.forms, list | tuple) or not all(form in RELATIONS for form in self.forms):
+            raise OptionError(f"forms must be a list of names among {', '.join(RELATIONS)}, not {self.forms!r}")
         _check_size("scene_size", self.scene_size, 1)
         for name in ("sizes", "small_sizes"):
             sizes = getattr(self, name)
@@ -119,6 +136,7 @@ class TabletopStream:
     def batches(self, start: int = 0) -> Iterator[Batch]:
         """Yield batch `start`, `start + 1`, ... for ever; batch k is the same wherever the stream starts."""
         cache: OrderedDict[int, Scene] = OrderedDict()
+        studio = self._studio()
         step = start
         while True:
             rng = np.random.default_rng((self.seed, self.rank, step, 1))
@@ -128,23 +146,50 @@ class TabletopStream:
             newest = (step + 1) * self.fresh
             oldest = max(self.first_batch * self.fresh, newest - self.memory)
             numbers = [*range(newest - self.fresh, newest), *rng.integers(oldest, newest, self.pictures - self.fresh)]
-            yield self._batch([self._scene(int(n), cache) for n in numbers], width, height, rng)
+            yield self._batch([self._scene(int(n), cache, studio) for n in numbers], width, height, rng)
             step += 1
 
-    def _scene(self, number: int, cache: OrderedDict[int, Scene]) -> Scene:
+    def _studio(self) -> MujocoScenes:
+        """The scenes that MuJoCo draws; nothing is opened before the first of them."""
+        width, height = self.scene_size
+        return MujocoScenes(
+            self.seed,
+            width=width,
+            height=height,
+            fewest=self.fewest,
+            most=self.most,
+            everyday=self.everyday,
+            kinds=self.kinds,
+        )
+
+    def _scene(self, number: int, cache: OrderedDict[int, Scene], studio: MujocoScenes | None = None) -> Scene:
         scene = cache.get(number)
         if scene is None:
-            width, height = self.scene_size
-            name = (self.seed, number * self.world + self.rank)
-            scene = render(name, width=width, height=height, everyday=self.everyday, kinds=self.kinds)
+            scene = self._draw(number, studio or self._studio())
             cache[number] = scene
             if len(cache) > self.memory:
                 cache.popitem(last=False)
         return scene
 
+    def _draw(self, number: int, studio: MujocoScenes) -> Scene:
+        # MuJoCo's scenes are spread evenly and counted among themselves, so that its studios are used to the full.
+        before, after = math.floor(number * self.mujoco), math.floor((number + 1) * self.mujoco)
+        if after > before:
+            return studio.scene(before * self.world + self.rank)
+        width, height = self.scene_size
+        return render(
+            (self.seed, number * self.world + self.rank),
+            width=width,
+            height=height,
+            fewest=self.fewest,
+            most=self.most,
+            everyday=self.everyday,
+            kinds=self.kinds,
+        )
+
     def _batch(self, scenes: list[Scene], width: int, height: int, rng: np.random.Generator) -> Batch:
         views = [view(scene, width, height, rng) for scene in scenes]
-        asked = [Questioner(v.ids, v.things, rng, self.kinds).ask(self.questions) for v in views]
+        asked = [Questioner(v.ids, v.things, rng, self.kinds, self.forms).ask(self.questions) for v in views]
         questions = [question for group in asked for question in group]
         return Batch(
             image=np.stack([v.image for v in views]),

@@ -1,7 +1,11 @@
 """The network of `ivm-nano`: a picture encoder, and a predictor that answers questions about its features.
 
-Shape suffixes: B pictures, N questions, L words, P pieces of a word, C channels, H and W pixels, D text width. `f4`
-is a feature map at a quarter of the picture's height and width, and so on.
+Shape suffixes: B pictures, N questions, L words, P pieces of a word, C channels, H and W pixels, D text width, J slots,
+K classes. `f4` is a feature map at a quarter of the picture's height and width, and so on.
+
+What things are and which colour they have is learnt from every pixel of every picture: the encoder maps both, and the
+predictor multiplies the kinds by the colours that the instruction asks for. That product is given to the decoder among
+its features, so that "red cup" is red and a cup from the start, and the decoder learns what else the words say.
 
 The split follows the use: the encoder is the costly part and runs once a picture; a question adds about a tenth of it.
 """
@@ -21,6 +25,13 @@ from ivm.core.instruction import BUCKETS, MAX_WORDS
 PICTURE_HEADS = 4
 """Attention heads of the picture's side."""
 
+SLOTS = 3
+"""Things that one instruction may ask for, each with its own kinds and colours."""
+
+MATCH_CHANNELS = 4 * SLOTS
+_FAINT = 0.01
+"""Least match whose logarithm is told apart."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NanoConfig:
@@ -33,8 +44,9 @@ class NanoConfig:
         text_width: D, channels of the text transformer.
         text_layers: its layers.
         text_heads: its attention heads.
-        kinds: classes of the auxiliary kind map (0 is background), used in training only.
-        colors: classes of the auxiliary colour map, likewise.
+        semantic: channels behind the maps of kinds and colours.
+        kinds: classes of the map of kinds, background (class 0) among them.
+        colors: classes of the map of colours, likewise.
     """
 
     widths: tuple[int, int, int, int] = (32, 64, 128, 224)
@@ -43,8 +55,9 @@ class NanoConfig:
     text_width: int = 128
     text_layers: int = 2
     text_heads: int = 4
-    kinds: int = 0
-    colors: int = 0
+    semantic: int = 96
+    kinds: int = 1
+    colors: int = 1
 
     def __post_init__(self) -> None:
         """Check sizes.
@@ -57,7 +70,7 @@ class NanoConfig:
             if not isinstance(sizes, list | tuple) or len(sizes) != count or not all(map(_positive, sizes)):
                 raise OptionError(f"{name} must be {count} whole numbers above 0, not {sizes!r}")
             object.__setattr__(self, name, tuple(sizes))  # a recipe and a checkpoint have lists
-        for name in ("text_width", "text_layers", "text_heads"):
+        for name in ("text_width", "text_layers", "text_heads", "semantic", "kinds", "colors"):
             if not _positive(getattr(self, name)):
                 raise OptionError(f"{name} must be a whole number above 0, not {getattr(self, name)!r}")
         if self.text_width % self.text_heads:
@@ -79,6 +92,10 @@ class Features(NamedTuple):
     """(B, C8, H/8, W/8)"""
     f16: Tensor
     """(B, C16, H/16, W/16)"""
+    kinds: Tensor
+    """(B, K, H/8, W/8), logits of what each place shows"""
+    colors: Tensor
+    """(B, K, H/8, W/8), logits of its colour"""
 
 
 def _conv(channels_in: int, channels_out: int, size: int = 3, stride: int = 1) -> nn.Sequential:
@@ -87,6 +104,11 @@ def _conv(channels_in: int, channels_out: int, size: int = 3, stride: int = 1) -
         nn.BatchNorm2d(channels_out),
         nn.ReLU(inplace=True),
     )
+
+
+def _twice(x: Tensor) -> Tensor:
+    """Enlarge a map to twice its height and width."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 class _Block(nn.Module):
@@ -120,6 +142,10 @@ class Encoder(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(w, c, 1) for w, c in ((w4, c4), (w8, c8), (w16, c16)))
         self.down = nn.ModuleList((nn.Conv2d(w32, c16, 1), nn.Conv2d(c16, c8, 1), nn.Conv2d(c8, c4, 1)))
         self.merge = nn.ModuleList(_conv(c, c) for c in (c4, c8, c16))
+        self.classes = nn.ModuleList(nn.Conv2d(w, config.semantic, 1) for w in (w8, w16, w32))
+        self.semantic = _conv(config.semantic, config.semantic)
+        self.kinds = nn.Conv2d(config.semantic, config.kinds, 1)
+        self.colors = nn.Conv2d(config.semantic, config.colors, 1)
 
     def forward(self, image: Tensor) -> Features:
         """Encode pictures.
@@ -135,11 +161,12 @@ class Encoder(nn.Module):
         top = self.down[0](x)
         pyramid: list[Tensor] = []
         for level in (2, 1, 0):
-            up = F.interpolate(top, scale_factor=2.0, mode="nearest")
-            pyramid.append(self.merge[level](self.lateral[level](maps[level]) + up))
+            pyramid.append(self.merge[level](self.lateral[level](maps[level]) + _twice(top)))
             if level:
                 top = self.down[3 - level](pyramid[-1])
-        return Features(pyramid[2], pyramid[1], pyramid[0])
+        s8, s16, s32 = (narrow(x) for narrow, x in zip(self.classes, maps[1:], strict=True))
+        meaning = self.semantic(s8 + _twice(s16 + _twice(s32)))
+        return Features(pyramid[2], pyramid[1], pyramid[0], self.kinds(meaning), self.colors(meaning))
 
 
 class _Attention(nn.Module):
@@ -223,6 +250,34 @@ def _grid_places(x: Tensor) -> Tensor:
     return torch.cat([column, row], 1)
 
 
+class _Match(nn.Module):
+    """Where a picture shows the kinds and the colours that an instruction asks for."""
+
+    def __init__(self, config: NanoConfig) -> None:
+        super().__init__()
+        width = config.text_width
+        self.slots = nn.Parameter(torch.randn(1, SLOTS, width) * 0.5)
+        self.words = _Attention(width, width, config.text_heads)
+        self.norm = nn.LayerNorm(width)
+        self.kinds, self.colors = nn.Linear(width, config.kinds), nn.Linear(width, config.colors)
+
+    def forward(self, kinds: Tensor, colors: Tensor, words_NLD: Tensor, bias_NL: Tensor) -> Tensor:
+        """Return (N, 4 J, H/8, W/8): for each slot the kinds, the colours, their product and its logarithm."""
+        slots = self.slots.expand(words_NLD.shape[0], -1, -1)
+        slots = self.norm(slots + self.words(slots, words_NLD, bias_NL))
+        kind = _expected(self.kinds(slots), kinds)
+        color = _expected(self.colors(slots), colors)
+        both = kind * color
+        return torch.cat([kind, color, both, (both + _FAINT).log()], 1)
+
+
+def _expected(asked_NJK: Tensor, shown_NKHW: Tensor) -> Tensor:
+    """Return (N, J, H, W), how likely each place shows a class that each slot asks for."""
+    shown = shown_NKHW.float().softmax(1).flatten(2)
+    likely = asked_NJK.float().sigmoid() @ shown
+    return likely.reshape(*likely.shape[:2], *shown_NKHW.shape[2:])
+
+
 class Predictor(nn.Module):
     """From features and an instruction to a heatmap and to whether the thing is there."""
 
@@ -232,22 +287,28 @@ class Predictor(nn.Module):
         width = config.text_width
         self.text = TextEncoder(config)
         self.film = nn.ModuleList(_Film(width, c) for c in (c4, c8, c16))
-        self.place = nn.Conv2d(c16 + 2, c16, 1)
+        self.match = _Match(config)
+        self.place = nn.Conv2d(c16 + 2 + MATCH_CHANNELS, c16, 1)
+        self.matched = nn.Conv2d(MATCH_CHANNELS, c8, 1)
         self.words = _Attention(c16, width, PICTURE_HEADS)
         self.pixels = _Attention(c16, c16, PICTURE_HEADS)
         self.norms = nn.ModuleList(nn.LayerNorm(c16) for _ in range(2))
         self.mix = nn.ModuleList((_conv(c4, c4), _conv(c8, c8), _conv(c16, c16)))
         self.down = nn.ModuleList((nn.Conv2d(c16, c8, 1), nn.Conv2d(c8, c4, 1)))
         self.logits = nn.Conv2d(c4, 4, 1)
-        self.presence = nn.Sequential(nn.Linear(2 * c16 + width + 1, 128), nn.ReLU(), nn.Linear(128, 1))
+        self.presence = nn.Sequential(nn.Linear(2 * c16 + width + 1 + SLOTS, 128), nn.ReLU(), nn.Linear(128, 1))
 
-    def forward(self, f4: Tensor, f8: Tensor, f16: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, f4: Tensor, f8: Tensor, f16: Tensor, kinds: Tensor, colors: Tensor, tokens: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Answer N questions; row i of the features belongs to question i.
 
         Args:
-            f4: (N, C4, H/4, W/4); `f8` and `f16` likewise.
-            f8: see `f4`.
-            f16: see `f4`.
+            f4: (N, C4, H/4, W/4), see `Features`; the others likewise.
+            f8: see `Features`.
+            f16: see `Features`.
+            kinds: see `Features`.
+            colors: see `Features`.
             tokens: (N, L, P) int64.
 
         Returns:
@@ -255,7 +316,8 @@ class Predictor(nn.Module):
         """
         words, bias = self.text(tokens)
         sentence = words[:, 0]
-        x = F.relu(self.place(torch.cat([self.film[2](f16, sentence), _grid_places(f16)], 1)))
+        match = self.match(kinds, colors, words, bias)
+        x = F.relu(self.place(torch.cat([self.film[2](f16, sentence), _grid_places(f16), F.avg_pool2d(match, 2)], 1)))
         height, width = x.shape[2:]
         flat = x.flatten(2).transpose(1, 2)
         flat = flat + self.words(self.norms[0](flat), words, bias)
@@ -263,28 +325,23 @@ class Predictor(nn.Module):
         coarse = F.avg_pool2d(y.transpose(1, 2).unflatten(2, (height, width)), 2).flatten(2).transpose(1, 2)
         flat = flat + self.pixels(y, coarse, torch.zeros_like(coarse[..., 0]))
         x16 = self.mix[2](flat.transpose(1, 2).unflatten(2, (height, width)))
-        x8 = self.mix[1](
-            self.film[1](f8, sentence) + F.interpolate(self.down[0](x16), scale_factor=2.0, mode="nearest")
-        )
-        x4 = self.mix[0](self.film[0](f4, sentence) + F.interpolate(self.down[1](x8), scale_factor=2.0, mode="nearest"))
-        logits = F.pixel_shuffle(self.logits(x4), 2)[:, 0]
+        x8 = self.mix[1](self.film[1](f8, sentence) + self.matched(match) + _twice(self.down[0](x16)))
+        x4 = self.mix[0](self.film[0](f4, sentence) + _twice(self.down[1](x8)))
+        logits = F.pixel_shuffle(self.logits(x4), 2)[:, 0].float()
         blocks = F.avg_pool2d(logits[:, None], 8).flatten(2)
-        seen = (blocks.softmax(-1) @ x16.flatten(2).transpose(1, 2))[:, 0]
-        best = blocks.amax(-1)
-        presence = self.presence(torch.cat([seen, x16.amax((2, 3)), sentence, best], 1))[:, 0]
+        seen = (blocks.softmax(-1) @ x16.float().flatten(2).transpose(1, 2))[:, 0]
+        best = torch.cat([blocks.amax(-1), match[:, 2 * SLOTS : 3 * SLOTS].amax((2, 3))], 1)
+        presence = self.presence(torch.cat([seen, x16.amax((2, 3)), sentence, best], 1))[:, 0].float()
         return logits, presence
 
 
 class NanoNetwork(nn.Module):
-    """Encoder and predictor together, with the auxiliary heads of training."""
+    """Encoder and predictor together."""
 
     def __init__(self, config: NanoConfig) -> None:
         super().__init__()
         self.config = config
         self.encoder, self.predictor = Encoder(config), Predictor(config)
-        c8 = config.decoder[1]
-        self.kinds = nn.Conv2d(c8, config.kinds, 1) if config.kinds else None
-        self.colors = nn.Conv2d(c8, config.colors, 1) if config.colors else None
 
     def forward(self, image: Tensor, tokens: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Features]:
         """Encode B pictures and answer N questions about them.

@@ -1,0 +1,111 @@
+"""`load_ivm7b`: from files to a model that answers, with a plan of its memory made first."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import torch
+
+from ivm.models.ivm7b.filling import fill
+from ivm.models.ivm7b.folder import is_folder, read_parts
+from ivm.models.ivm7b.hub import IVM
+from ivm.models.ivm7b.model import Ivm7b
+from ivm.models.ivm7b.parts import Parts, gather
+from ivm.models.ivm7b.placement import Placement, check_quantize, find_device, find_dtype
+from ivm.models.ivm7b.plan import MemoryPlan, plan
+from ivm.models.ivm7b.reading import Reader
+
+Source = str | os.PathLike[str]
+
+
+def load_ivm7b(
+    source: Source = "ivm-7b",
+    *,
+    sam: Source | None = None,
+    llava: Source | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    low_gpu_memory: bool = False,
+    quantize: str | None = None,
+) -> Ivm7b:
+    """Load the paper's model.
+
+    Args:
+        source: IVM's own checkpoint file, a folder that `ivm convert` wrote, or "ivm-7b" for the hub's released one.
+        sam: SAM's original `.pth`, a Hugging Face folder or hub id; None for `facebook/sam-vit-huge`.
+        llava: LLaVA's folder or hub id; None for `llava-hf/llava-1.5-7b-hf`.
+        device: "auto" takes CUDA where there is one, else the CPU; or any device of PyTorch.
+        dtype: of SAM and LLaVA: "float32", "float16", "bfloat16"; "auto" takes float32 where LLaVA is stored so, else
+            float16 on a GPU and bfloat16 on a CPU.
+        low_gpu_memory: leave SAM's and LLaVA's weights in their files (memory-mapped), and bring each module's to the
+            device when it is its turn; slower, and the device needs little memory.
+        quantize: "int8" for the language model's projections.
+
+    Returns:
+        A `MaskModel`; its `plan` says what is where.
+
+    Raises:
+        CheckpointError: a file is damaged, unsafe, of another architecture, or they do not go together.
+        FetchError: something is not here and cannot be downloaded.
+        DeviceError: the device or dtype is not to be had here.
+        ModelMemoryError: it does not fit into the device's free memory.
+        OptionError: an option has another value.
+    """
+    parts, placement = _prepared(source, sam, llava, device, dtype, low_gpu_memory, quantize)
+    made = plan(parts.weights, parts.config, placement)
+    made.check()
+    return build(parts, placement, made)
+
+
+def plan_ivm7b(
+    source: Source = "ivm-7b",
+    *,
+    sam: Source | None = None,
+    llava: Source | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    low_gpu_memory: bool = False,
+    quantize: str | None = None,
+) -> MemoryPlan:
+    """Work out what `load_ivm7b` with the same arguments would take, without reading weights; see there."""
+    parts, placement = _prepared(source, sam, llava, device, dtype, low_gpu_memory, quantize)
+    return plan(parts.weights, parts.config, placement)
+
+
+def build(parts: Parts, placement: Placement, made: MemoryPlan) -> Ivm7b:
+    """Put a model together as planned."""
+    token = parts.network.llava.config.image_token_id
+    reader = Reader.open(parts.processor, token)
+    fill(parts.network, parts.weights, placement)
+    return Ivm7b(parts.network, reader, device=placement.device, dtype=placement.dtype, plan=made)
+
+
+def _prepared(
+    source: Source,
+    sam: Source | None,
+    llava: Source | None,
+    device: str,
+    dtype: str,
+    offload: bool,
+    quantize: str | None,
+) -> tuple[Parts, Placement]:
+    check_quantize(quantize, offload)
+    found = find_device(device)
+    parts = find_parts(source, sam, llava)
+    stored = next(w.dtype for name, w in parts.weights.items() if re.search(r"embed_tokens\.weight$", name))
+    precision: torch.dtype = find_dtype(dtype, stored, found)
+    return parts, Placement(device=found, dtype=precision, quantize=quantize, offload=offload)
+
+
+def find_parts(source: Source, sam: Source | None = None, llava: Source | None = None) -> Parts:
+    """Find and check all weights, in whichever form; see `load_ivm7b`."""
+    named = os.fspath(source)
+    if is_folder(Path(named)):
+        return read_parts(Path(named))
+    return gather(
+        IVM if named == "ivm-7b" else named,
+        sam=None if sam is None else os.fspath(sam),
+        llava=None if llava is None else os.fspath(llava),
+    )

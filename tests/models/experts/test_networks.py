@@ -1,0 +1,182 @@
+"""Each expert against transformers' own whole way from picture and text to answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from ivm.core.errors import ModelError
+from ivm.core.model import MaskModel
+from ivm.inference.masker import Masker
+from ivm.models.experts.boxed import BoxChoice
+from ivm.models.experts.boxes import Detections
+from ivm.models.experts.load import load_expert, load_sam
+from ivm.models.experts.runtime import Runtime
+from ivm.models.experts.sam import BOXES_AT_ONCE
+
+DETECTORS = ("owlv2", "grounding-dino")
+TEXTS = ["the red cup", "a plate", "the red cup on the blue plate"]
+
+
+def load(folders, name, **options):
+    return load_expert(folders[name], **({"sam": folders["sam"]} if name in DETECTORS else {}), **options)
+
+
+@pytest.mark.parametrize("name", ["clipseg", *DETECTORS])
+def test_an_expert_is_a_mask_model_whose_pictures_are_encoded_once(folders, pictures, name):
+    expert = load(folders, name)
+    assert isinstance(expert, MaskModel)
+    assert expert.name == folders[name].name + ("+sam" if name in DETECTORS else "")
+    features = expert.encode(pictures)
+    logits, presence = expert.predict([features[0], features[0], features[1]], TEXTS)
+    assert len(logits) == 3
+    assert all(one.dtype == np.float32 and one.ndim == 2 for one in logits)
+    assert presence.shape == (3,)
+    assert ((presence >= 0) & (presence <= 1)).all()
+    for place, (picture, text) in enumerate(zip([pictures[0], *pictures], TEXTS, strict=True)):
+        alone = expert.predict(expert.encode([picture]), [text])
+        np.testing.assert_allclose(alone.logits[0], logits[place], atol=1e-4)
+        np.testing.assert_allclose(alone.presence[0], presence[place], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["clipseg", *DETECTORS])
+def test_pictures_of_one_size_that_are_asked_together_do_not_mix(folders, pictures, name):
+    expert = load(folders, name)
+    both = expert.encode([pictures[0], 255 - pictures[0]])
+    together = expert.predict(both, TEXTS[:2])
+    for place, one in enumerate(both):
+        alone = expert.predict([one], [TEXTS[place]])
+        np.testing.assert_allclose(together.logits[place], alone.logits[0], atol=1e-4)
+        np.testing.assert_allclose(together.presence[place], alone.presence[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["clipseg", *DETECTORS])
+def test_a_masker_asks_it(folders, pictures, name):
+    masker = Masker(load(folders, name))
+    results = masker.batch(pictures, ["the red cup", "a plate"])
+    assert [result.soft.shape for result in results] == [(40, 64), (72, 48)]
+    with masker.open(pictures[0]) as view:
+        assert view("the red cup").found == pytest.approx(results[0].found, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["clipseg", *DETECTORS])
+def test_no_question_gets_no_answer(folders, name):
+    expert = load(folders, name)
+    assert list(expert.encode([])) == []
+    logits, presence = expert.predict([], [])
+    assert len(logits) == 0
+    assert presence.shape == (0,)
+
+
+@pytest.mark.parametrize("name", ["clipseg", *DETECTORS])
+def test_a_question_of_many_words_is_cut_to_what_the_network_reads(folders, pictures, name):
+    expert = load(folders, name)
+    expert.predict(expert.encode(pictures[:1]), ["the red cup and the blue plate " * 12])
+
+
+def whole(folders, name, picture, text, **inputs):
+    """Transformers' own processor, network and output."""
+    family = {"clipseg": "CLIPSeg", "owlv2": "Owlv2", "grounding-dino": "GroundingDino"}[name]
+    task = "ImageSegmentation" if name == "clipseg" else "ObjectDetection"
+    model = getattr(transformers, f"{family}For{task}").from_pretrained(folders[name]).eval()
+    processor = getattr(transformers, f"{family}Processor").from_pretrained(folders[name])
+    made = processor(images=picture, text=text, return_tensors="pt", **inputs)
+    with torch.no_grad():
+        return processor, made, model(**made)
+
+
+def test_clipseg_is_transformers_own(folders, pictures):
+    expert = load(folders, "clipseg")
+    logits, presence = expert.predict(expert.encode(pictures[:1]), TEXTS[:1])
+    _, _, wanted = whole(folders, "clipseg", pictures[0], TEXTS[:1], padding=True)
+    wanted = wanted.logits.reshape(48, 48).numpy()
+    np.testing.assert_allclose(logits[0], wanted, atol=1e-5)
+    assert presence[0] == pytest.approx(1 / (1 + np.exp(-wanted.max())), abs=1e-6)
+
+
+def test_owlv2_is_transformers_own(folders, pictures):
+    expert = load(folders, "owlv2")
+    for picture in pictures:
+        (found,) = expert.detector.detect(expert.detector.encode([picture]), ["the red cup"])
+        processor, _, seen = whole(folders, "owlv2", picture, [["the red cup"]])
+        (wanted,) = processor.post_process_grounded_object_detection(seen, 0.0, target_sizes=[picture.shape[:2]])
+        compare(found, wanted, picture)
+
+
+def test_grounding_dino_is_transformers_own(folders, pictures):
+    expert = load(folders, "grounding-dino")
+    for picture in pictures:
+        (found,) = expert.detector.detect(expert.detector.encode([picture]), ["The red cup"])
+        processor, made, seen = whole(folders, "grounding-dino", picture, "the red cup.")
+        (wanted,) = processor.post_process_grounded_object_detection(
+            seen, made["input_ids"], threshold=0.0, target_sizes=[picture.shape[:2]]
+        )
+        compare(found, wanted, picture)
+
+
+def compare(found: Detections, wanted, picture):
+    """Ours are theirs, cut to the picture."""
+    height, width = picture.shape[:2]
+    boxes = wanted["boxes"].numpy().clip(0, [width, height, width, height])
+    there = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
+    assert there.any()
+    np.testing.assert_allclose(found.boxes, boxes[there], atol=1e-3)
+    np.testing.assert_allclose(found.scores, wanted["scores"].numpy()[there], atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, BOXES_AT_ONCE + 2])
+def test_masks_of_boxes_are_sams_own_united(folders, pictures, count):
+    sam = load_sam(folders["sam"], Runtime.choose("cpu"))
+    model = transformers.SamModel.from_pretrained(folders["sam"]).eval()
+    processor = transformers.SamProcessor.from_pretrained(folders["sam"])
+    boxes = np.array([[i, 3, 30 + i, 35 - i] for i in range(count)], np.float32)
+    for picture in pictures:
+        (features,) = sam.encode([picture])
+        inputs = processor(images=picture, input_boxes=[boxes.tolist()], return_tensors="pt")
+        resized = tuple(inputs["reshaped_input_sizes"][0].tolist())
+        inputs["input_boxes"] = inputs["input_boxes"].float()
+        with torch.no_grad():
+            seen = model(pixel_values=inputs["pixel_values"], input_boxes=inputs["input_boxes"], multimask_output=False)
+        (wanted,) = processor.post_process_masks(seen.pred_masks, [resized], [resized], binarize=False)
+        logits = sam.masks(features, boxes)
+        assert logits.shape == resized
+        np.testing.assert_allclose(logits, wanted[:, 0].amax(dim=0).numpy(), atol=1e-4)
+        assert (sam.masks(features, np.zeros((0, 4), np.float32)) == -10).all()
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_threshold_above_all_boxes_leaves_an_empty_mask_and_the_best_score(folders, pictures, name):
+    expert = load(folders, name, boxes=BoxChoice(threshold=1.0))
+    features = expert.encode(pictures[:1])
+    (found,) = expert.detector.detect([features[0].detector], ["a plate"])
+    logits, presence = expert.predict(features, ["a plate"])
+    assert (logits[0] == -10).all()
+    assert presence[0] == pytest.approx(found.scores.max())
+
+
+def test_a_picture_of_one_pixel_and_a_long_one(folders):
+    for name in ("clipseg", *DETECTORS):
+        masker = Masker(load(folders, name))
+        for size in ((1, 1), (3, 200), (200, 3)):
+            assert masker(np.full((*size, 3), 200, np.uint8), "the red cup").soft.shape == size
+
+
+@pytest.mark.parametrize("name", ["clipseg", *DETECTORS])
+def test_lower_precision(folders, pictures, name):
+    expert, full = load(folders, name, device="cpu", dtype="bfloat16"), load(folders, name)
+    logits, presence = expert.predict(expert.encode(pictures), TEXTS[:2])
+    assert all(one.dtype == np.float32 and np.isfinite(one).all() for one in logits)
+    if name == "grounding-dino":
+        # It takes its best places as queries, and among random ones rounding decides which those are.
+        assert ((presence >= 0) & (presence <= 1)).all()
+    else:
+        np.testing.assert_allclose(presence, full.predict(full.encode(pictures), TEXTS[:2]).presence, atol=0.1)
+
+
+def test_a_network_that_fails_says_so(folders, pictures):
+    expert = load(folders, "clipseg")
+    features = expert.encode(pictures[:1])
+    with pytest.raises(ModelError, match="clipseg could not run"):
+        expert.predict([tuple(layer[:, :3] for layer in features[0])], ["the red cup"])
