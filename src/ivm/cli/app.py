@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ivm.cli import convert, eval, export, mask, models, train
+from ivm.cli import convert, data, eval, export, mask, models, train
 from ivm.cli.options import Debug, Version
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ def every_command(version: Version = False, debug: Debug = False) -> None:
 app.command("mask", epilog=mask.EXAMPLES)(mask.mask)
 app.add_typer(models.app, name="models")
 app.add_typer(eval.app, name="eval")
+app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("convert")(convert.convert)
