@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +87,8 @@ def test_the_exported_folder_is_complete(exported):
     parts = (network.encoder, network.predictor)
     assert about["parameters"] == sum(p.numel() for part in parts for p in part.parameters())
     assert len(about["calibration"]) == 2
+    here = str(Path(__file__).parents[2]).encode()
+    assert not any(here in path.read_bytes() for path in exported.iterdir()), "no path of the machine is told"
 
 
 @pytest.mark.parametrize(("height", "width"), [(288, 384), (384, 288)])

@@ -267,7 +267,9 @@ def _halve(model: Any) -> bytes:
     del model.graph.initializer[:], model.graph.node[:]
     model.graph.initializer.extend(kept)
     model.graph.node.extend(nodes)
-    del model.graph.value_info[:]
+    for node in model.graph.node:  # PyTorch notes there which line of which file on this machine made it
+        del node.metadata_props[:]
+    del model.graph.value_info[:], model.graph.metadata_props[:], model.metadata_props[:]
     content: bytes = model.SerializeToString()
     return content
 
