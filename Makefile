@@ -31,7 +31,7 @@ $(FULL): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing ivm with all that its tests need (PyTorch among it: minutes the first time)"
 	@ldconfig -p 2> /dev/null | grep -q libOSMesa \
 		|| echo "Without OSMesa (scripts/install_system.sh) the tests of MuJoCo's scenes may be skipped"
-	@$(PIP_INSTALL) '.[data,dev,full,train,eval]' --constraint constraints.txt | $(PIP_LINES)
+	@$(PIP_INSTALL) '.[data,dev,full,label,openvino,robot,train,eval,serve]' --constraint constraints.txt | $(PIP_LINES)
 	@touch $(BASE) $@
 
 demo: $(BASE) ## mask a picture that ships with the project

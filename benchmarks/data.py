@@ -2,7 +2,8 @@
 
 Pictures are 640x480 JPEGs with run-length masks, made here. The bare loop decodes the same bytes in as many processes
 and does nothing else; the stream also reads shards, shuffles, crops and lights, and brings batches to this process.
-Both take turns. A million records are a few shards, named again and again.
+Both take turns. A million records are a few shards, named again and again; to see what memory they take, all are read
+and one in a hundred is decoded.
 
     python -m benchmarks.data --records 2000 --workers 2
     python -m benchmarks.data --only memory --most 1000000
@@ -36,6 +37,7 @@ from ivm.data.stream import RecordStream
 SECTIONS = ("speed", "memory", "start", "augment")
 AUGMENT = Augment(size=(384, 384), mirror=0.5, light=0.5)
 A_SHARD = 500
+DECODED = 100
 
 
 def make_shards(folder: Path, records: int) -> None:
@@ -113,15 +115,23 @@ def speed(console: Console, shards: list[Path], workers: int, records: int, roun
 
 
 def memory_of(folder: str, records: int) -> None:
-    """Run in a process of its own: stream so many records undecoded and print what memory that took."""
+    """Run in a process of its own: stream so many records and print what memory and time that took.
+
+    Every record is read and parsed; the pixels of each `DECODED`th are decoded and augmented, for what pixels take is
+    given back with each record, and decoding a million pictures would take an hour.
+    """
     shards = shards_of(folder)
     repeated = (shards * (records // (A_SHARD * len(shards)) + 1))[: max(1, records // A_SHARD)]
+    rng = np.random.default_rng(0)
     started = time.perf_counter()
-    stream = iter(RecordStream(repeated))
-    next(stream)
-    first = time.perf_counter() - started
-    done = 1 + sum(1 for _ in stream)
-    print(done, peak_megabytes(), first)
+    done, first = 0, 0.0
+    for record in RecordStream(repeated):
+        if done % DECODED == 0:
+            AUGMENT(record, rng)
+        done += 1
+        if done == 1:
+            first = time.perf_counter() - started
+    print(done, peak_megabytes(), first, time.perf_counter() - started)
 
 
 def peak_megabytes() -> float:
@@ -145,22 +155,31 @@ def memory(console: Console, folder: Path, most: int) -> None:
     sizes = [size for size in (10_000, 100_000, 1_000_000) if size <= most] or [most]
     look = "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
     interpreter = float(told_by(look)[0]) / 1024 if Path("/proc/self/status").is_file() else 0.0
-    table = Table("records", "peak MB above the interpreter", "first record, s", box=None)
+    table = Table("records", "peak MB above the interpreter", "first record, s", "all, s", box=None)
     for size in sizes:
-        done, peak, first = told_by(f"from benchmarks.data import memory_of; memory_of({str(folder)!r}, {size})")
-        table.add_row(f"{int(done):,}", f"{float(peak) - interpreter:.0f}", f"{float(first):.2f}")
+        done, peak, first, whole = told_by(f"from benchmarks.data import memory_of; memory_of({str(folder)!r}, {size})")
+        table.add_row(
+            f"{int(done):,}", f"{float(peak) - interpreter:.0f}", f"{float(first):.2f}", f"{float(whole):.0f}"
+        )
     console.print(table)
 
 
 def start(console: Console, folder: Path) -> None:
+    """Time from an empty process to the first augmented record: imports, then the stream, small and of a million."""
     code = (
         "import time; t = time.perf_counter()\n"
-        "from ivm.data.stream import RecordStream; from ivm.data.augment import Augment\n"
-        f"s = RecordStream({str(folder)!r}, transform=Augment(size=(384, 384)))\n"
-        "next(iter(s)); print(time.perf_counter() - t)"
+        "from ivm.data.shards import shards_of; from ivm.data.stream import RecordStream\n"
+        "from ivm.data.augment import Augment\n"
+        "imported = time.perf_counter()\n"
+        f"shards = shards_of({str(folder)!r})\n"
+        f"s = RecordStream((shards * 1000)[: {{}} // {A_SHARD}], transform=Augment(size=(384, 384)))\n"
+        "next(iter(s)); print(imported - t, time.perf_counter() - imported)"
     )
-    taken = [float(told_by(code)[0]) for _ in range(3)]
-    console.print(f"first augmented record, imports included: {median(taken):.2f} s")
+    table = Table("records", "imports, s", "then the first augmented record, s", box=None)
+    for size in (2000, 1_000_000):
+        taken = [[float(text) for text in told_by(code.format(size))] for _ in range(3)]
+        table.add_row(f"{size:,}", *(f"{median(column):.2f}" for column in zip(*taken, strict=True)))
+    console.print(table)
 
 
 def ways(image: Any, mask: Any) -> Iterator[tuple[str, Any]]:

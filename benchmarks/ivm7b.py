@@ -2,11 +2,14 @@
 
 Every variant runs in a process of its own, so that peaks of memory are apart; all draw the same weights, each tensor
 from its name. "plain" takes the original's steps and precisions: SAM in float32, LLaVA in 16 bits over the whole prompt
-with the logits of all positions. Errors are against float32 on the same weights, computed with weights that are drawn
-when needed. Random weights amplify errors more than trained ones do, and have none of the outliers of trained ones.
+with the logits of all positions. "openvino" is ours in bfloat16 with SAM's encoder on OpenVINO, for CPUs;
+"int8+openvino" has the language model in 8 bits besides. Errors are against float32 on the same weights, computed with
+weights that are drawn when needed. Random weights amplify errors more than trained ones do, and have none of the
+outliers of trained ones.
 
     python -m benchmarks.ivm7b                 # tiny, a trial of seconds
     python -m benchmarks.ivm7b --size full     # 7.7 billion values: needs 22 GiB and about half an hour on two cores
+    python -m benchmarks.ivm7b --size full --device cuda --variants plain bfloat16 --trace
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-VARIANTS = ("reference", "plain", "bfloat16", "int8")
+VARIANTS = ("reference", "plain", "bfloat16", "int8", "openvino", "int8+openvino")
+ON_CPU = ("openvino", "int8+openvino")
 THINGS = ("red cup", "blue plate", "silver pan", "yellow duck", "green pepper")
 QUESTIONS = [f"{verb} the {thing} on the left of the table" for thing in THINGS for verb in ("pick up", "push")]
 
@@ -134,8 +138,9 @@ def build(variant: str, size: str, device: str) -> Any:
     placement = kind(
         device=torch.device(device),
         dtype=torch.float32 if variant == "reference" else torch.bfloat16,
-        quantize="int8" if variant == "int8" else None,
+        quantize="int8" if variant.startswith("int8") else None,
         offload=variant == "reference",
+        encoder="openvino" if variant in ON_CPU else "torch",
     )
     weights = random_weights(network)
     made = plan(weights, config, placement)
@@ -190,7 +195,18 @@ def peak(device: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def run_variant(variant: str, size: str, device: str, rounds: int, folder: Path) -> None:
+def trace(way: Callable[[], Any], device: str) -> str:
+    """Where the time of one call goes, as PyTorch's table of its slowest operations."""
+    from torch.profiler import ProfilerActivity, profile
+
+    kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device != "cpu")
+    with profile(activities=kinds) as found:
+        way()
+    by = "self_cpu_time_total" if device == "cpu" else "self_device_time_total"
+    return str(found.key_averages().table(sort_by=by, row_limit=15, max_name_column_width=60))
+
+
+def run_variant(variant: str, size: str, device: str, rounds: int, traced: bool, folder: Path) -> None:
     """Measure one variant in this process and leave its numbers in a folder."""
     import torch
 
@@ -213,6 +229,8 @@ def run_variant(variant: str, size: str, device: str, rounds: int, folder: Path)
             taken.append(time.perf_counter() - started)
         np.save(folder / f"{variant}-{name}.npy", logits)
         numbers[name] = {"seconds": median(taken), "peak": peak(device)}
+        if traced:
+            print(f"{variant}, {name} asked:\n{trace(way, device)}", file=sys.stderr, flush=True)
     (folder / f"{variant}.json").write_text(json.dumps(numbers), encoding="utf-8")
 
 
@@ -227,7 +245,8 @@ def errors(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> list[str]
 def report(folder: Path, variants: list[str], size: str) -> Table:
     """All numbers as a table, against the plain way."""
     table = Table(title=f"IVM-7B, {size}, random weights; errors against float32", box=None)
-    for heading in ("variant", "asked", "s", "of plain", "of one", "GiB", "of plain", "logits", "prob.", "flips"):
+    headings = "variant, asked, s, a second, of plain, of one, GiB, of plain, logits, prob., flips"
+    for heading in headings.split(", "):
         table.add_column(heading, justify="left" if heading == "variant" else "right", no_wrap=True)
     told = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in variants}
     wanted = np.load(folder / "reference-10.npy") if "reference" in told else None
@@ -239,7 +258,7 @@ def report(folder: Path, variants: list[str], size: str) -> Table:
             seconds, peak_bytes = numbers[count]["seconds"], numbers[count]["peak"]
             off = ["", "", ""] if wanted is None else errors(np.load(folder / f"{name}-{count}.npy"), wanted)
             table.add_row(
-                name, count, f"{seconds:.2f}",
+                name, count, f"{seconds:.2f}", f"{int(count) / seconds:.2f}",
                 f"{seconds / base['seconds']:.2f}" if base else "", f"{seconds / numbers['1']['seconds']:.2f}",
                 f"{peak_bytes / 2**30:.2f}", f"{peak_bytes / base['peak']:.2f}" if base else "", *off,
             )  # fmt: skip
@@ -253,17 +272,23 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=3, help="timed runs of each; the median is shown")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--trace", action="store_true", help="print the slowest operations of each, on standard error")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
-        return run_variant(options.variants[0], options.size, options.device, options.rounds, options.inside)
+        only = options.variants[0]
+        return run_variant(only, options.size, options.device, options.rounds, options.trace, options.inside)
+    if options.variants == list(VARIANTS) and options.device != "cpu":
+        options.variants = [variant for variant in VARIANTS if variant not in ON_CPU]
     with tempfile.TemporaryDirectory() as name:
         shared = ["--size", options.size, "--device", options.device, "--rounds", str(options.rounds), "--inside", name]
+        shared += ["--trace"] * options.trace
+        environment = os.environ | {"IVM_CACHE": name}  # for OpenVINO's graph
         for variant in options.variants:
             print(f"{variant} ...", file=sys.stderr, flush=True)
             command = [sys.executable, "-m", "benchmarks.ivm7b", "--variants", variant, *shared]
-            subprocess.run(command, check=True, cwd=Path(__file__).parent.parent, env=os.environ)
-        Console().print(report(Path(name), options.variants, options.size))
+            subprocess.run(command, check=True, cwd=Path(__file__).parent.parent, env=environment)
+        Console(width=130).print(report(Path(name), options.variants, options.size))
     return None
 
 

@@ -8,7 +8,7 @@ import ivm
 from ivm.masking.sheet import Panel, draw_sheet
 
 ROOT = Path(__file__).parents[1]
-INSTRUCTION = "put the duck in the pan"
+INSTRUCTION = "put the cheese on the green plate"
 PANELS = {
     "image": "the picture",
     "heatmap_image": "heatmap",
@@ -19,7 +19,7 @@ PANELS = {
 }
 
 if __name__ == "__main__":
-    result = ivm.load()(ROOT / "examples" / "robot.jpg", INSTRUCTION)
+    result = ivm.load()(ROOT / "examples" / "tabletop.jpg", INSTRUCTION)
     panels = [Panel(title=title, picture=getattr(result, name)) for name, title in PANELS.items()]
     sheet = draw_sheet(panels, INSTRUCTION, "ivm-nano on a rendered table, nothing retouched", 1440, 480 / 640)
     Image.fromarray(sheet).save(ROOT / "docs" / "images" / "hero.png", optimize=True)

@@ -9,17 +9,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+LARGE = (".safetensors", ".zip")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class FakeHub(ThreadingHTTPServer):
-    """Serves files of a repository; large ones (here .safetensors) from another host, as the real one's LFS does."""
+    """Serves files of a repository; large ones (`LARGE`) from another host, as the real one's LFS does."""
 
     daemon_threads = True
 
-    def __init__(self, repository: str, files: Mapping[str, bytes]) -> None:
+    def __init__(self, repository: str, files: Mapping[str, bytes], kind: str = "model") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.repository, self.files = repository, dict(files)
+        self.repository, self.files, self.kind = repository, dict(files), kind
         self.asked: list[tuple[str, str, str | None]] = []
         """Method, path and Range header of every request."""
         self.drop_after: list[int] = []
@@ -67,9 +68,10 @@ class _Handler(BaseHTTPRequestHandler):
         hub, path = self.server, self.path.partition("?")[0]
         hub.asked.append((self.command, path, self.headers.get("Range")))
         name = path.rpartition("/")[2]
-        if path in (f"/api/models/{hub.repository}", f"/api/models/{hub.repository}/revision/main"):
+        listing, home = f"/api/{hub.kind}s/{hub.repository}", "" if hub.kind == "model" else f"/{hub.kind}s"
+        if path in (listing, f"{listing}/revision/main"):
             self._list()
-        elif path == f"/{hub.repository}/resolve/{COMMIT}/{name}" and name in hub.files:
+        elif path == f"{home}/{hub.repository}/resolve/{COMMIT}/{name}" and name in hub.files:
             self._resolve(name)
         elif path == f"/large/{name}":
             self._large(name)
@@ -85,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _resolve(self, name: str) -> None:
         content = self.server.files[name]
         headers = {"X-Repo-Commit": COMMIT}
-        if name.endswith(".safetensors"):
+        if name.endswith(LARGE):
             checksum = hashlib.sha256(content).hexdigest()
             headers |= {"X-Linked-Etag": f'"{checksum}"', "X-Linked-Size": str(len(content))}
             self._send(302, headers | {"Location": f"http://localhost:{self.server.server_port}/large/{name}"}, b"")

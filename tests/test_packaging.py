@@ -13,7 +13,11 @@ LINES = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
 PINS = {canonicalize_name(pin.name): pin for pin in map(Requirement, filter(lambda s: s and s[0] != "#", LINES))}
 
 BASE = PROJECT["dependencies"]
-IN_CI = [line for extra in ("data", "dev", "full", "train", "eval") for line in PROJECT["optional-dependencies"][extra]]
+IN_CI = [
+    line
+    for extra in ("data", "dev", "full", "label", "openvino", "robot", "serve", "train", "eval")
+    for line in PROJECT["optional-dependencies"][extra]
+]
 
 
 @pytest.mark.parametrize("line", BASE + IN_CI)

@@ -119,6 +119,47 @@ def tiny_grounding_dino(folder: Path) -> Path:
     return _save(folder, transformers.GroundingDinoForObjectDetection, config, processor)
 
 
+def bart_tokenizer() -> transformers.BartTokenizer:
+    """BART's byte-level BPE, knowing every letter, with the places that Florence-2 writes."""
+    words = ["<s>", "<pad>", "</s>", "<unk>", *sorted(ByteLevel.alphabet()), "<mask>"]
+    vocabulary = {word: place for place, word in enumerate(words)}
+    tokenizer = transformers.BartTokenizer(
+        vocab=vocabulary, merges=[], extra_special_tokens={"image_token": "<image>"}, model_max_length=64
+    )
+    places = [f"<loc_{place}>" for place in range(1000)]
+    tokenizer.add_tokens([*places, "<poly>", "</poly>", "<sep>"], special_tokens=True)
+    return tokenizer
+
+
+def tiny_florence2(folder: Path) -> Path:
+    """Answers with places and nothing else, since it is kept from all other tokens."""
+    tokenizer = bart_tokenizer()
+    stages = {
+        "embed_dim": [8, 8, 8, 8], "depths": [1, 1, 1, 1], "num_heads": [1, 1, 1, 1], "num_groups": [1, 1, 1, 1],
+        "window_size": 2, "projection_dim": 16, "max_position_embeddings": 4, "drop_path_rate": 0.0,
+    }  # fmt: skip
+    language = {
+        "model_type": "bart", "vocab_size": len(tokenizer), "d_model": 16, "max_position_embeddings": 59,
+        "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16,
+        "encoder_attention_heads": 2, "decoder_attention_heads": 2, "dropout": 0.0,
+    }  # fmt: skip
+    config = transformers.Florence2Config(
+        vision_config=stages, text_config=language, image_token_id=tokenizer.image_token_id
+    )
+    images = transformers.CLIPImageProcessorPil(
+        size={"height": SIDE, "width": SIDE}, do_center_crop=False, image_seq_length=5
+    )
+    processor = transformers.Florence2Processor(images, tokenizer)
+    _save(folder, transformers.Florence2ForConditionalGeneration, config, processor)
+    loud = {place for word, place in tokenizer.get_vocab().items() if word.startswith("<loc_")}
+    generation = transformers.GenerationConfig(
+        decoder_start_token_id=2, bos_token_id=0, eos_token_id=2, pad_token_id=1, num_beams=2,
+        suppress_tokens=[place for place in range(len(tokenizer)) if place not in loud],
+    )  # fmt: skip
+    generation.save_pretrained(folder)
+    return folder
+
+
 def tiny_sam(folder: Path) -> Path:
     config = transformers.SamConfig(
         vision_config={
@@ -135,6 +176,93 @@ def tiny_sam(folder: Path) -> Path:
         size={"longest_edge": SIDE}, pad_size={"height": SIDE, "width": SIDE}, mask_size={"longest_edge": SIDE // 4}
     )
     return _save(folder, transformers.SamModel, config, transformers.SamProcessor(images))
+
+
+def tiny_sam2(folder: Path) -> Path:
+    """Needs torchvision, as the two below do."""
+    backbone = {
+        "model_type": "sam2_hiera_det_model", "image_size": [SIDE, SIDE], "hidden_size": 8, "num_attention_heads": 1,
+        "blocks_per_stage": [1, 1, 1, 2], "embed_dim_per_stage": [8, 16, 32, 64],
+        "num_attention_heads_per_stage": [1, 2, 4, 8], "window_size_per_stage": [4, 4, 4, 4],
+        "global_attention_blocks": [4], "window_positional_embedding_background_size": [4, 4],
+    }  # fmt: skip
+    vision = {
+        "model_type": "sam2_vision_model", "backbone_config": backbone, "backbone_channel_list": [64, 32, 16, 8],
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]], "fpn_hidden_size": 16,
+    }  # fmt: skip
+    config = transformers.Sam2Config(
+        vision_config=vision,
+        prompt_encoder_config={"hidden_size": 16, "image_size": SIDE, "patch_size": 16},
+        mask_decoder_config={
+            "hidden_size": 16, "mlp_dim": 16, "num_attention_heads": 2, "num_hidden_layers": 1,
+            "iou_head_hidden_dim": 16,
+        },
+    )  # fmt: skip
+    images = transformers.Sam2ImageProcessor(
+        size={"height": SIDE, "width": SIDE}, mask_size={"height": SIDE // 4, "width": SIDE // 4}
+    )
+    return _save(folder, transformers.Sam2Model, config, transformers.Sam2Processor(images))
+
+
+def tiny_sam3(folder: Path) -> Path:
+    tokenizer = clip_tokenizer()
+    tokenizer.model_max_length = 32
+    text, _ = _towers(tokenizer)
+    common = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32, "dropout": 0.0}
+    backbone = {
+        "model_type": "sam3_vit_model", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "image_size": SIDE, "patch_size": 8, "window_size": 4, "global_attn_indexes": [1],
+        "pretrain_image_size": SIDE,
+    }  # fmt: skip
+    config = transformers.Sam3Config(
+        vision_config={
+            "model_type": "sam3_vision_model", "backbone_config": backbone, "fpn_hidden_size": 32,
+            "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
+        },
+        text_config=text | {"max_position_embeddings": 32, "projection_dim": 16},
+        geometry_encoder_config=common | {"num_layers": 1},
+        detr_encoder_config=common | {"num_layers": 1},
+        detr_decoder_config=common | {"num_layers": 2, "num_queries": 6},
+        mask_decoder_config={"hidden_size": 32, "num_attention_heads": 2, "num_upsampling_stages": 3},
+    )  # fmt: skip
+    images = transformers.Sam3ImageProcessor(size={"height": SIDE, "width": SIDE})
+    return _save(folder, transformers.Sam3Model, config, transformers.Sam3Processor(images, tokenizer))
+
+
+CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{% for part in message.content %}"
+    "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}"
+    "{% endfor %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def tiny_qwen2_5_vl(folder: Path) -> Path:
+    words = sorted(ByteLevel.alphabet())
+    tokenizer = transformers.Qwen2Tokenizer(
+        vocab={word: place for place, word in enumerate(["<|endoftext|>", *words])}, merges=[]
+    )
+    marks = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+    tokenizer.add_tokens(marks, special_tokens=True)
+    places = {mark: tokenizer.convert_tokens_to_ids(mark) for mark in marks}
+    config = transformers.Qwen2_5_VLConfig(
+        text_config={
+            "vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 2048,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 1, 2]},
+            "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0,
+        },
+        vision_config={
+            "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16,
+            "patch_size": 14, "fullatt_block_indexes": [0],
+        },
+        image_token_id=places["<|image_pad|>"], video_token_id=places["<|video_pad|>"],
+        vision_start_token_id=places["<|vision_start|>"], vision_end_token_id=places["<|vision_end|>"],
+    )  # fmt: skip
+    images = transformers.Qwen2VLImageProcessor(size={"shortest_edge": 56 * 56, "longest_edge": 112 * 112})
+    processor = transformers.Qwen2_5_VLProcessor(
+        images, tokenizer, transformers.Qwen2VLVideoProcessor(), chat_template=CHAT
+    )
+    return _save(folder, transformers.Qwen2_5_VLForConditionalGeneration, config, processor)
 
 
 def _save(folder: Path, architecture, config, processor) -> Path:

@@ -9,8 +9,9 @@ import torch
 from ivm.models.nano.network import NanoConfig, NanoNetwork
 
 TINY_NETWORK: dict[str, Any] = {
-    "widths": [8, 8, 8, 8],
-    "blocks": [1, 1, 1, 1],
+    "stem": 8,
+    "widths": [8, 8, 8, 8, 8, 8, 8],
+    "blocks": [1, 1, 1, 1, 1, 1, 1],
     "decoder": [8, 8, 8],
     "text_width": 16,
     "text_layers": 1,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -129,6 +132,32 @@ def test_make_is_the_same_at_any_number_of_processes(ivm, place):
         assert np.asarray(shard[0].image).shape == (48, 64, 3)
 
 
+def test_make_says_before_it_starts_that_mujoco_cannot_draw(ivm, place, monkeypatch):
+    pytest.importorskip("numba")
+    pytest.importorskip("mujoco")
+    monkeypatch.setenv("MUJOCO_GL", "vulkan")
+    code, _, err = ivm("make", "-o", "x", "--renderer", "mujoco")
+    assert code == 43, err
+    assert "MUJOCO_GL=vulkan is no way to draw here" in err
+    assert not (place / "x").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere windows need no DISPLAY")
+def test_make_says_that_a_window_needs_a_display(tmp_path):
+    pytest.importorskip("numba")
+    pytest.importorskip("mujoco")
+    hidden = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    made = subprocess.run(
+        [sys.executable, "-m", "ivm", "data", "make", "-o", tmp_path / "x", "--renderer", "mujoco"],
+        env=hidden | {"MUJOCO_GL": "glfw"},
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 43, made.stderr
+    assert made.stderr.startswith("error: MuJoCo cannot draw with MUJOCO_GL=glfw")
+    assert not (tmp_path / "x").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
@@ -165,5 +194,5 @@ def test_fetch_without_a_network_says_what_to_put_where(ivm, place, monkeypatch)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 74, done.stderr
-    assert "put them into 'ivm-mix-1m'" in done.stderr
+    assert "put HumanLabelData.zip of the data set 2toINF/IVM-Mix-1M into 'ivm-mix-1m' yourself" in done.stderr
     assert "Traceback" not in done.stderr

@@ -23,6 +23,8 @@ from ivm.core import errors
 from ivm.core.instruction import token_batch
 from ivm.inference.nano_onnx import NanoOnnx
 from ivm.models.nano.export import load_network
+from ivm.training.nano import NanoModule
+from ivm.training.recipe import NanoRecipe
 from tiny_run import TINY_RECIPE, tiny_checkpoint
 
 QUESTIONS = ["the red cup", "put the duck on the green plate"]
@@ -118,6 +120,37 @@ def test_the_exported_model_masks_a_picture(exported):
     assert (place / "masked" / "hard.png").is_file()
 
 
+def weights(folder):
+    return torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def test_a_run_that_is_killed_goes_on_to_the_same_weights(place):
+    """Fifty steps in one go, and fifty with SIGKILL after a checkpoint at step 20 or later."""
+    recipe = TINY_RECIPE | {"steps": 50, "save_every": 20, "weighting": {"kind": "dwsl"}}
+    (place / "fifty.yaml").write_text(yaml.safe_dump(recipe | {"discriminator": {"width": 8}}))
+    line = ("train", "fifty.yaml", "--quiet", "-o")
+    assert ivm(place, *line, "whole").returncode == 0
+    killed = subprocess.Popen([sys.executable, "-m", "ivm", *line, "parts"], cwd=place)
+    limit = time.monotonic() + 200
+    while not (place / "parts" / "last.ckpt").exists() and killed.poll() is None and time.monotonic() < limit:
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    assert torch.load(place / "parts" / "last.ckpt", weights_only=True)["global_step"] in (20, 40, 50)
+    assert ivm(place, *line, "parts").returncode == 0
+    torch.testing.assert_close(weights(place / "parts"), weights(place / "whole"), atol=1e-6, rtol=0)
+
+
+def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(place):
+    before = sorted(place.rglob("*"))
+    done = CliRunner().invoke(app, ["train", str(place / "tiny.yaml"), "data.pictures=3", "data.fresh=2", "--dry-run"])
+    assert done.exit_code == 0, done.exception
+    network = sum(p.numel() for p in NanoModule(NanoRecipe(**TINY_RECIPE)).parameters())
+    assert f"model nano: {network:,} parameters trained, 0 frozen" in done.stdout
+    assert "4 steps of 6 pictures: 24 in all" in done.stdout
+    assert sorted(place.rglob("*")) == before
+
+
 def no_large_files() -> None:
     """Let files grow to 2000 bytes only, which stands for a full disk."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
@@ -168,6 +201,10 @@ def test_ctrl_c_ends_both_processes_and_the_run_goes_on(place):
 
 
 MISTAKES = {
+    "an override without a value": (["train", "tiny.yaml", "steps"], errors.RecipeError, "key=value"),
+    "an override of nothing": (["train", "tiny.yaml", "data.picturez=3"], errors.RecipeError, "picturez"),
+    "an impossible override": (["train", "tiny.yaml", "learning_rate=fast"], errors.RecipeError, "learning_rate"),
+    "a key of a number": (["train", "tiny.yaml", "steps.more=3"], errors.RecipeError, "steps"),
     "no recipe": (["train", "gone.yaml"], errors.RecipeError, "gone.yaml"),
     "an unknown key": (["train", "odd.yaml"], errors.RecipeError, "picturez"),
     "no steps": (["train", "tiny.yaml", "--steps", "0"], errors.RecipeError, "steps"),

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from itertools import islice
 
 import numpy as np
@@ -180,6 +182,37 @@ def test_a_loader_goes_on_at_the_exact_batch(shards, workers):
         RecordLoader(names(shards), batch_size=3, collate=list, workers=1).load_state_dict(
             {"turn": 0, "ended": [False] * 9, "places": [None] * 9}
         )
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_workers_go_on_in_their_turn(tmp_path):
+    """The shards' records say which worker read them: batches alternate, from the worker whose turn it is on."""
+    pytest.importorskip("torch")
+    from ivm.data.loader import RecordLoader
+
+    make_shards(tmp_path, [4, 4])
+
+    def fresh():
+        return RecordLoader(names(tmp_path, shuffle=False), batch_size=1, collate=list, workers=2)
+
+    expected = [["r0"], ["r4"], ["r1"], ["r5"], ["r2"], ["r6"], ["r3"], ["r7"]]
+    assert list(fresh()) == expected
+    loader = fresh()
+    list(islice(loader, 3))
+    place = loader.state_dict()
+    assert place["turn"] == 1
+    other = fresh()
+    other.load_state_dict(place)
+    assert list(other) == expected[3:]
+
+
+def test_importing_the_stream_is_light():
+    code = (
+        "import sys; from ivm.data import augment, loader, mixture, stream\n"
+        "print({'torch', 'numba', 'datasets', 'webdataset', 'mujoco', 'scipy', 'pandas'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "set()\n"
 
 
 def test_a_batch_is_as_documented(shards):

@@ -72,6 +72,28 @@ def test_a_failing_writer_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_shard_has_its_name_only_when_it_is_whole(tmp_path):
+    """What stood there before is there until the last record is written, and stays where the writing fails."""
+    place = tmp_path / "a.tar"
+    write_shard(place, [make_record(0)])
+    before = place.read_bytes()
+
+    def watched(fail):
+        for number in range(3):
+            yield make_record(number)
+            assert place.read_bytes() == before
+        if fail:
+            raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_shard(place, watched(fail=True))
+    assert place.read_bytes() == before
+    write_shard(place, watched(fail=False))
+    with Shard(place) as shard:
+        assert len(shard) == 3
+    assert list(tmp_path.iterdir()) == [place]
+
+
 @pytest.mark.parametrize("size", [0, 100, 512, 700, 3000])
 def test_a_shard_that_is_cut_short(tmp_path, size):
     write_shard(tmp_path / "a.tar", [make_record()])

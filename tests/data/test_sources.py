@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from data_sets import HEIGHT, WIDTH, dim, make_original, make_record, make_shards, picture, save, square
-from ivm.core.errors import OptionError, RecordError
+from ivm.core.errors import DeviceError, OptionError, RecordError
 from ivm.data.boxes import boxes_to_mask
 from ivm.data.convert import ToOriginal, ToShards
 from ivm.data.faults import Fault
@@ -16,6 +16,7 @@ from ivm.data.sources.finding import layout_of, open_source
 from ivm.data.sources.original import OriginalSource
 from ivm.data.sources.scenes import SceneSource
 from ivm.data.sources.shards import ShardSource
+from ivm.data.tabletop.mujoco_gl import open_context
 from ivm.masking.rle import encode_rle
 
 
@@ -274,6 +275,28 @@ def test_rendered_scenes_are_the_same_in_any_order():
         assert record.mask.any() == record.present
         assert record.mask.shape == (48, 64)
     assert everything(SceneSource(scenes=1, width=64, height=48, seed=1))[0].picture != whole[0].picture
+
+
+def test_each_renderer_draws_its_own_scenes():
+    pytest.importorskip("numba")
+    pytest.importorskip("mujoco")
+    try:
+        open_context(8, 8).free()
+    except DeviceError as error:
+        pytest.skip(str(error))
+    small = {"scenes": 2, "width": 64, "height": 48}
+    fast, other = everything(SceneSource(**small)), everything(SceneSource(**small, renderer="mujoco"))
+    assert {r.provenance.group for r in other} <= {"tabletop-mujoco-0-0", "tabletop-mujoco-0-1"}
+    assert {r.provenance.group for r in fast} <= {"tabletop-0-0", "tabletop-0-1"}
+    for records in (fast, other):
+        assert records
+        assert all(record.mask.any() == record.present for record in records)
+    assert not {record.picture for record in fast} & {record.picture for record in other}
+    # A process that begins at the second scene draws it as the one that began at the first.
+    last = [record for record in other if record.provenance.item == "scene 1"]
+    assert list(SceneSource(**small, renderer="mujoco").read(1, 2)) == last
+    with pytest.raises(OptionError, match=r"one of 2\.5d, mujoco"):
+        SceneSource(scenes=1, renderer="blender")
 
 
 def test_conversion_leaves_out_what_is_broken_and_tells_it(tmp_path):

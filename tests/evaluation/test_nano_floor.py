@@ -8,8 +8,8 @@ from ivm.evaluation.grounding import Grounding, answer_all
 from ivm.evaluation.objects import read_objects
 from ivm.inference.zoo import WEIGHTS, load
 
-FLOOR_POINTING = 0.83
-FLOOR_IOU = 0.585
+FLOOR_POINTING = 0.87
+FLOOR_IOU = 0.655
 
 pytestmark = pytest.mark.skipif(
     not (WEIGHTS / "ivm-nano" / "model.json").is_file(), reason="the weights of ivm-nano are not in the package"

@@ -122,7 +122,7 @@ def test_a_checkpoint_of_the_paper_is_known_without_its_type(tmp_path):
         load(tmp_path / "file.bin", sam=tmp_path, llava=tmp_path)
 
 
-@pytest.mark.parametrize("source", ["ivm-7b", "clipseg", "owlv2", "grounding-dino", "someone/something"])
+@pytest.mark.parametrize("source", ["ivm-7b", "clipseg", "owlv2", "grounding-dino", "florence2", "someone/something"])
 def test_weights_that_are_not_here_are_named(tmp_path, source, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -173,7 +173,9 @@ def test_options_are_never_quietly_replaced(toy_nano):
         load(toy_nano, quantize="int8")
     with pytest.raises(OptionError, match="no SAM"):
         load(toy_nano, sam="a/b")
-    for source in (toy_nano, "clipseg", "owlv2"):
+    with pytest.raises(OptionError, match="Only IVM-7B's image encoder"):
+        load(toy_nano, encoder="openvino")
+    for source in (toy_nano, "clipseg", "owlv2", "florence2", "someone/something"):
         with pytest.raises(OptionError, match="no LLaVA"):
             load(source, llava="a/b")
 

@@ -145,7 +145,7 @@ def test_a_file_that_cannot_be_read(tmp_path, name):
         tiny_checkpoint(hyper_parameters={}),
         tiny_checkpoint(hyper_parameters={"network": None}),
         tiny_checkpoint(hyper_parameters={"network": {"widthz": 3}}),
-        tiny_checkpoint(hyper_parameters={"network": {"widths": [8, 8, 8, 0]}}),
+        tiny_checkpoint(hyper_parameters={"network": {"widths": [8, 8, 8, 8, 8, 8, 0]}}),
         tiny_checkpoint(state_dict=None),
         tiny_checkpoint(state_dict={1: 2}),
     ],

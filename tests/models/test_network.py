@@ -132,7 +132,7 @@ def test_names_of_parameters_are_those_of_the_weights_that_ship():
     names = {name.rsplit(".", 1)[0] for name, _ in build(kinds=5, colors=3).named_parameters()}
     parts = {".".join(name.split(".")[:2]) for name in names}
     assert parts == {
-        "encoder.stem", "encoder.stages", "encoder.lateral", "encoder.down", "encoder.merge",
+        "encoder.trunk", "encoder.lateral", "encoder.down", "encoder.merge", "encoder.raw", "encoder.paint",
         "encoder.classes", "encoder.semantic", "encoder.kinds", "encoder.colors",
         "predictor.text", "predictor.film", "predictor.match", "predictor.place", "predictor.matched",
         "predictor.words", "predictor.pixels", "predictor.norms", "predictor.mix", "predictor.down",
@@ -145,8 +145,8 @@ def test_names_of_parameters_are_those_of_the_weights_that_ship():
     [
         ({"widths": (8, 8, 8)}, "widths"),
         ({"widths": 8}, "widths"),
-        ({"blocks": (1, 1, 1, 0)}, "blocks"),
-        ({"blocks": (1, 1, 1, True)}, "blocks"),
+        ({"blocks": (1, 1, 1, 1, 1, 1, 0)}, "blocks"),
+        ({"blocks": (1, 1, 1, 1, 1, 1, True)}, "blocks"),
         ({"decoder": (8, 8, "8")}, "decoder"),
         ({"decoder": (8, 8, 6)}, "decoder"),
         ({"text_width": 0}, "text_width"),
@@ -161,4 +161,4 @@ def test_impossible_sizes_are_refused_at_birth(sizes, name):
 
 
 def test_lists_are_as_good_as_tuples():
-    assert NanoConfig(widths=[8, 8, 8, 8]) == NanoConfig(widths=(8, 8, 8, 8))
+    assert NanoConfig(widths=[8] * 7) == NanoConfig(widths=(8,) * 7)

@@ -40,7 +40,7 @@ def test_there_is_a_recipe():
 def test_what_the_file_says_is_what_runs(file):
     recipe = read_recipe(file(TINY_RECIPE))
     assert recipe == NanoRecipe(**TINY_RECIPE)
-    assert recipe.sizes(kinds=3).widths == (8, 8, 8, 8)
+    assert recipe.sizes(kinds=3).widths == (8,) * 7
     assert recipe.sizes(kinds=3).kinds == 3
     stream = recipe.stream(1, 2)
     assert (stream.pictures, stream.rank, stream.world, stream.seed) == (2, 1, 2, 0)
@@ -114,10 +114,13 @@ IMPOSSIBLE = [
     ("network", None),
     ("network", {"widthz": [8, 8, 8, 8]}),
     ("network", {"kinds": 3}),
+    ("trunk", 3),
+    ("trunk_rate", 2),
+    ("frozen", 8),
     ("network", {"widths": [8, 8, 8]}),
     ("network", {"widths": 8}),
-    ("network", {"widths": [8, 8, 8, "8"]}),
-    ("network", {"blocks": [1, 1, 1, 0]}),
+    ("network", {"widths": [8, 8, 8, 8, 8, 8, "8"]}),
+    ("network", {"blocks": [1, 1, 1, 1, 1, 1, 0]}),
     ("network", {"text_width": 0}),
     ("network", {"text_width": 18}),
     ("network", {"decoder": [8, 8, 9]}),

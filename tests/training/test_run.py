@@ -4,11 +4,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ivm.core.errors import CheckpointError, OutputError, TrainingError
 from ivm.data.tabletop.stream import UNKNOWN, TabletopStream
 from ivm.models.nano.export import export, load_network
-from ivm.training.nano import NanoModule, as_tensors
+from ivm.training.nano import NanoModule
+from ivm.training.nano_data import as_tensors, from_tabletop
 from ivm.training.recipe import NanoRecipe
 from ivm.training.run import train
 from tiny_run import TINY_NETWORK, TINY_RECIPE
@@ -55,7 +57,7 @@ def weights(folder):
 def test_a_run_leaves_a_checkpoint_that_loads(run):
     network = load_network(run / "last.ckpt")
     assert not network.training
-    assert network.config.widths == (8, 8, 8, 8)
+    assert network.config.widths == (8,) * 7
     start = NanoModule(RECIPE).network.state_dict()
     assert any(not torch.equal(start[name], value) for name, value in network.state_dict().items())
 
@@ -80,12 +82,36 @@ def test_a_run_starts_from_exported_weights(run, tmp_path):
     weights_file = export(older, tmp_path / "older") / "network.safetensors"
     still = dataclasses.replace(RECIPE, start=str(weights_file), steps=1, learning_rate=1e-9, ema=0.0)
     train(still, tmp_path / "run", progress=False)
-    kernel = weights(tmp_path / "run")["network.encoder.stem.0.weight"]
-    torch.testing.assert_close(kernel, older.encoder.stem[0].weight, atol=1e-3, rtol=1e-3)
+    kernel = weights(tmp_path / "run")["network.encoder.trunk.stem.weight"]
+    torch.testing.assert_close(kernel, older.encoder.trunk.stem.weight, atol=1e-3, rtol=1e-3)
+
+
+def test_a_run_starts_from_a_trunk_of_which_the_first_stages_stay(run, tmp_path):
+    trunk = load_network(run / "last.ckpt").encoder.trunk.state_dict()
+    save_file(trunk, tmp_path / "trunk.safetensors")
+    recipe = dataclasses.replace(RECIPE, trunk=str(tmp_path / "trunk.safetensors"), frozen=2, trunk_rate=0.5)
+    train(recipe, tmp_path / "run", progress=False)
+    kept = {
+        name: torch.equal(value, weights(tmp_path / "run")[f"network.encoder.trunk.{name}"])
+        for name, value in trunk.items()
+        if name.endswith("weight")
+    }
+    assert {name.split(".")[1] for name, same in kept.items() if same and name != "stem.weight"} == {"0", "1"}
+    assert kept["stem.weight"]
+
+
+def test_the_trunk_learns_at_a_rate_of_its_own():
+    module = NanoModule(dataclasses.replace(RECIPE, trunk_rate=0.25))
+    (optimizer,), _ = module.configure_optimizers()
+    trunk = set(module.network.encoder.trunk.parameters())
+    rates = {group["initial_lr"] for group in optimizer.param_groups if trunk & set(group["params"])}
+    assert rates == {RECIPE.learning_rate / 4}
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(module.parameters()))
 
 
 def test_weights_of_another_network_are_no_start(run, tmp_path):
-    other = dataclasses.replace(RECIPE, start=str(run / "last.ckpt"), network=TINY_NETWORK | {"widths": [8, 8, 8, 16]})
+    network = TINY_NETWORK | {"widths": [8, 8, 8, 8, 8, 8, 16]}
+    other = dataclasses.replace(RECIPE, start=str(run / "last.ckpt"), network=network)
     with pytest.raises(TrainingError, match="other sizes or classes"):
         train(other, tmp_path / "run", progress=False)
 
@@ -134,7 +160,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 def batch(**changes):
     """One real batch as tensors."""
-    return as_tensors(next(RECIPE.stream().batches())) | changes
+    return from_tabletop(next(RECIPE.stream().batches())) | changes
 
 
 def test_a_batch_becomes_tensors_without_a_copy():
@@ -180,8 +206,9 @@ def test_the_rate_rises_stays_and_falls_to_zero():
 
 def test_only_matrices_decay():
     optimizer, _ = rates(RECIPE)
-    matrices, others = optimizer.param_groups
-    assert (matrices["weight_decay"], others["weight_decay"]) == (RECIPE.weight_decay, 0)
+    matrices, others, trunk = optimizer.param_groups
+    decays = [group["weight_decay"] for group in (matrices, others, trunk)]
+    assert decays == [RECIPE.weight_decay, 0, 0]
     assert all(p.ndim > 1 for p in matrices["params"])
     assert all(p.ndim <= 1 for p in others["params"])
     count = sum(p.numel() for group in optimizer.param_groups for p in group["params"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from ivm.core.files import output_error
@@ -37,3 +38,19 @@ def error_line(sentence: str) -> None:
     from rich.text import Text
 
     errors().print(Text.assemble(("error: ", "bold red"), sentence))
+
+
+def show_log() -> None:
+    """Print on standard error what the package logs for people, from now on."""
+    logger = logging.getLogger("ivm")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _ErrorsHandler) for handler in logger.handlers):
+        logger.addHandler(_ErrorsHandler())
+
+
+class _ErrorsHandler(logging.Handler):
+    """Prints messages alone, without time and level."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        errors().print(record.getMessage())

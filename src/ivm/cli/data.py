@@ -49,6 +49,13 @@ class Pictures(StrEnum):
     png = "png"
 
 
+class Renderer(StrEnum):
+    """Who draws tables."""
+
+    fast = "2.5d"
+    mujoco = "mujoco"
+
+
 @app.command("make")
 def make(
     output: Output,
@@ -56,6 +63,9 @@ def make(
     questions: Annotated[int, typer.Option(min=1, help="Records of each table, at most.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Another one makes other tables.")] = 0,
     size: Annotated[str, typer.Option(metavar="WxH", help="Of the pictures.")] = "320x240",
+    renderer: Annotated[
+        Renderer, typer.Option(help="The quick one, or MuJoCo, with other shadows and highlights.")
+    ] = Renderer.fast,
     records: Annotated[int, typer.Option(min=1, help="About how many a shard holds.")] = 1000,
     masks: Annotated[Masks, typer.Option(help="How masks are written.")] = Masks.rle,
     workers: Workers = None,
@@ -68,11 +78,18 @@ def make(
     from ivm.core.extras import optional
 
     optional("numba", extra="data")
+    if renderer is Renderer.mujoco:
+        optional("mujoco", extra="data")
+        from ivm.data.tabletop.mujoco_gl import open_context
+
+        open_context(8, 8).free()  # tells what is missing once, before many processes would
     from ivm.data.convert import ToShards
     from ivm.data.sources.scenes import SceneSource
 
     width, height = _size(size)
-    source = SceneSource(scenes=scenes, questions=questions, seed=seed, width=width, height=height)
+    source = SceneSource(
+        scenes=scenes, questions=questions, seed=seed, width=width, height=height, renderer=renderer.value
+    )
     job = ToShards(source=source, folder=output, name=f"{source.name}-{seed}", records=records, masks=masks.value)
     with bar("rendering") as progress:
         written = job.run(workers=worker_count(workers), progress=progress)

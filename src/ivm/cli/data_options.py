@@ -69,13 +69,13 @@ def source_of(
     return open_source(
         place,
         layout=layout.value if layout else None,
-        roots=_roots(images or ()),
+        roots=roots_of(images or ()),
         boxes=boxes.value,
         drawn_by=drawn_by.value if drawn_by else None,
     )
 
 
-def _roots(texts: Sequence[str]) -> dict[str, Path]:
+def roots_of(texts: Sequence[str]) -> dict[str, Path]:
     """Read `--images`: "coco=DIR" names a data set's pictures, "DIR" is the folder of all."""
     roots = {}
     for text in texts:

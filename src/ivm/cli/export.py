@@ -1,4 +1,4 @@
-"""`ivm export CHECKPOINT`: turn a trained checkpoint into the folder that `ivm` loads without PyTorch."""
+"""`ivm export CHECKPOINT`: turn a trained checkpoint into what `ivm` loads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def export(
     scenes: Annotated[int, typer.Option(min=32, help="Unseen scenes on which `found` is calibrated.")] = 640,
     debug: Debug = False,
 ) -> None:
-    """Export a trained model to ONNX, calibrate its `found`, and check that the graphs answer as the network does.
+    """Export a trained model, and check that what was written is what was trained.
+
+    An ivm-nano becomes ONNX, its `found` calibrated; an ivm-7b one file of safetensors with what was trained.
 
     Example: ivm export runs/nano/last.ckpt -o my-nano; ivm mask photo.jpg "the cup" --model my-nano
     """
@@ -37,6 +39,11 @@ def export(
     from ivm.models.nano.export import export as write
     from ivm.training.calibrate import fit_calibration, presence_logits
 
+    if checkpoint.suffix != ".safetensors" and (written := _large(checkpoint, output)):
+        emit(
+            f"Exported to {written}. To use it: ivm mask PICTURE INSTRUCTION --model {written} --sam SAM --llava LLAVA"
+        )
+        return
     network = load_network(checkpoint)
     if average_with is not None:
         network = averaged(network, load_network(average_with), share)
@@ -44,6 +51,16 @@ def export(
     calibration = fit_calibration(*presence_logits(network, batches=scenes // 16))
     folder = write(network, output, calibration=calibration, about={"calibration": calibration})
     emit(f"Exported to {folder}. To use it: ivm mask PICTURE INSTRUCTION --model {folder}")
+
+
+def _large(checkpoint: Path, output: Path) -> Path | None:
+    """Export a checkpoint of IVM-7B; None where it is of another model."""
+    from ivm.training.export_ivm7b import export_ivm7b, is_ivm7b
+
+    if not is_ivm7b(checkpoint):
+        return None
+    _check_folder(output)
+    return export_ivm7b(checkpoint, output)
 
 
 def _check_folder(folder: Path) -> None:

@@ -46,7 +46,10 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in _before_dashes(arguments)
     try:
         return _command(arguments)
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, SystemError) as error:
+        if not _is_interruption(error):
+            raise
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one finds the end under way
         return _fail("interrupted before anything was written: run the same command again", INTERRUPTED, error, debug)
     except MemoryError as error:
         return _fail("Not enough memory: use smaller pictures or a smaller --batch-size", OUT_OF_MEMORY, error, debug)
@@ -77,6 +80,13 @@ def _command(arguments: list[str]) -> int:
     except OSError as error:
         raise output_error("standard output", error) from error
     return code
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether an error is Ctrl-C, or the SystemError that compiled code makes of it."""
+    while isinstance(error, SystemError):
+        error = error.__cause__
+    return isinstance(error, KeyboardInterrupt)
 
 
 def _before_dashes(arguments: list[str]) -> list[str]:

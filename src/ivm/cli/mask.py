@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ivm.cli.options import Debug, Device, Json, Llava, Model, Quiet, Sam
+from ivm.cli.options import Debug, Device, Dtype, Encoder, Json, Llava, LowGpuMemory, Model, Quantize, Quiet, Sam
 
 Picture = Annotated[
     str,
@@ -106,6 +106,10 @@ def mask(
     sam: Sam = None,
     llava: Llava = None,
     device: Device = "auto",
+    dtype: Dtype = "auto",
+    encoder: Encoder = "torch",
+    quantize: Quantize = None,
+    low_gpu_memory: LowGpuMemory = False,
     fill_color: FillColor = None,
     blur: Blur = None,
     dilate: Dilate = None,
@@ -133,9 +137,15 @@ def mask(
         shown=picture_of(style),
         pictures=pictures_of(style, only),
         model=model,
-        sam=sam,
-        llava=llava,
-        device=device,
+        loading={
+            "sam": sam,
+            "llava": llava,
+            "device": device,
+            "dtype": dtype,
+            "encoder": encoder,
+            "quantize": quantize,
+            "low_gpu_memory": low_gpu_memory,
+        },
         as_json=as_json,
         quiet=quiet,
     )

@@ -51,8 +51,8 @@ Sam = Annotated[
     typer.Option(
         "--sam",
         metavar="ID|PATH",
-        help="SAM for ivm-7b, owlv2 and grounding-dino: a hub id or a folder, for ivm-7b also the .pth file. "
-        "Without it the zoo's.",
+        help="SAM for ivm-7b (a hub id, a folder, the .pth file) or for an expert (a hub id or a folder). "
+        "Without it the zoo's; clipseg and florence2 make masks without.",
         show_default=False,
     ),
 ]
@@ -63,6 +63,33 @@ Llava = Annotated[
         metavar="ID|PATH",
         help="LLaVA for ivm-7b: a hub id or a folder. Without it the zoo's.",
         show_default=False,
+    ),
+]
+Encoder = Annotated[
+    str,
+    typer.Option(
+        "--encoder",
+        metavar="torch|openvino",
+        help="What runs the image encoder of ivm-7b; on a CPU openvino is faster.",
+    ),
+]
+Quantize = Annotated[
+    str | None,
+    typer.Option(
+        "--quantize",
+        metavar="int8",
+        help="Keep the language model of ivm-7b in 8 bits: half the memory.",
+        show_default=False,
+    ),
+]
+LowGpuMemory = Annotated[
+    bool,
+    typer.Option("--low-gpu-memory", help="Leave the weights of ivm-7b in their files until their turn comes; slow."),
+]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype", metavar="auto|float32|bfloat16|float16", help="Precision in which models other than ivm-nano run."
     ),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the model runs.")]

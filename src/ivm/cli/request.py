@@ -30,9 +30,8 @@ class Request:
     pictures: Sequence[str]
     """Keys of the pictures to write."""
     model: str
-    sam: str | None
-    llava: str | None
-    device: str
+    loading: Mapping[str, Any]
+    """For `load`."""
     as_json: bool
     quiet: bool
 
@@ -49,10 +48,13 @@ class Request:
         return check_instruction(self.instruction)
 
     def load(self) -> Masker:
-        """Load the model."""
+        """Load the model; what it has to tell of that goes to standard error."""
+        from ivm.cli.console import show_log
         from ivm.inference.zoo import load
 
-        return load(self.model, device=self.device, sam=self.sam, llava=self.llava)
+        if not self.quiet:
+            show_log()
+        return load(self.model, **self.loading)
 
     def settings(self, masker: Masker) -> Settings:
         """What the results will depend on."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,31 +14,49 @@ from ivm.core.errors import IvmError
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="YAML file, for example recipes/ivm-nano.yaml.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for checkpoints and metrics.")] = Path(
-        "runs/nano"
-    ),
+    recipe: Annotated[Path, typer.Argument(help="YAML file, for example recipes/ivm-nano-1.yaml.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Values instead of the recipe's, for example learning_rate=0.001 data.pictures=4.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for checkpoints, metrics and TensorBoard.")
+    ] = Path("runs/nano"),
     steps: Annotated[int | None, typer.Option(help="Train for this many steps instead of the recipe's.")] = None,
     processes: Annotated[
         int | None, typer.Option(help="Train with this many processes instead of the recipe's.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be trained, the memory and the steps; train nothing.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     debug: Debug = False,
 ) -> None:
     """Train a model as a recipe says; a run that was interrupted goes on where it stopped.
 
-    Example: ivm train recipes/ivm-nano.yaml -o runs/nano
+    Example: ivm train recipes/ivm-nano-1.yaml steps=500 -o runs/nano
     """
     from ivm.core.extras import optional
 
-    for package in ("torch", "lightning", "numba", "yaml"):
+    for package in ("torch", "lightning", "tensorboard", "numba", "yaml"):
         optional(package, extra="train")
-    from ivm.training.recipe import read_recipe
+    from ivm.training.processes import is_first
+    from ivm.training.recipe import parse_overrides, read_recipe
     from ivm.training.run import train as run
 
-    overrides: dict[str, Any] = {"steps": steps, "processes": processes}
-    chosen = read_recipe(recipe, {key: value for key, value in overrides.items() if value is not None})
-    first = os.environ.get("LOCAL_RANK", "0") == "0"  # the others run this very command, and are not heard
+    options: dict[str, Any] = {"steps": steps, "processes": processes}
+    given = {key: value for key, value in options.items() if value is not None}
+    chosen = read_recipe(recipe, parse_overrides(overrides or []) | given)
+    if dry_run:
+        from ivm.training.describing import describe
+
+        emit("\n".join(describe(chosen).lines()))
+        return
+    first = is_first()  # of the processes that a cluster has started; the others are not heard
     try:
         last = run(chosen, output, progress=first and not quiet)
     except KeyboardInterrupt:

@@ -11,7 +11,9 @@
     │       ├── ImageFormatError        21   not a picture
     │       ├── ImageTruncatedError     22
     │       ├── ImageEmptyError         23   no byte, or no pixel
-    │       └── ImageTooLargeError      24
+    │       ├── ImageTooLargeError      24
+    │       ├── ImageAddressError       25   a web address that is none, or must not be fetched
+    │       └── ImageDownloadError      26   nothing usable came from a web address
     ├── OutputError (OSError)           30   cannot be written there
     │   └── DiskFullError               31
     ├── ModelError
@@ -24,11 +26,20 @@
     ├── BatchError                      50   some pictures of a batch failed, the others are done
     ├── TrainingError                   60
     │   └── RecipeError                 61
-    └── DataError                       70
-        ├── ShardError                  71   a shard is damaged
-        ├── InvalidDataError            72   a data set holds broken records
-        ├── LeakError                   73   pictures of an evaluation set are among those to train on
-        └── DataFetchError              74   a data set is neither here nor to be had
+    ├── DataError                       70
+    │   ├── ShardError                  71   a shard is damaged
+    │   ├── InvalidDataError            72   a data set holds broken records
+    │   ├── LeakError                   73   pictures of an evaluation set are among those to train on
+    │   └── DataFetchError              74   a data set is neither here nor to be had
+    ├── LmmError                        80   a large multimodal model cannot be asked
+    │   ├── LmmServerError              81   its server does not answer, or with errors only
+    │   ├── LmmRefusedError             82   its server says no: the key, the model's name or the request
+    │   ├── LmmAnswerError              83   its answer is not of the form asked for
+    │   └── BudgetError                 84   the next question could cost more than is left
+    └── ServingError                    90   a server cannot start or go on
+        ├── EngineBusyError             91   as much is waiting as may wait, or the server is stopping
+        ├── DeadlineError               92   the answer took longer than it may
+        └── SessionGoneError            93   no picture session of that name, or not any more
 
 Each message is one sentence that says what was wrong, where, and the remedy. `exit_code` is the status with which
 the command line ends; 2 is a wrong use of the command itself, 130 an interruption (Ctrl-C).
@@ -107,6 +118,18 @@ class ImageTooLargeError(ImageError):
     """The picture has more pixels than the limit allows."""
 
     exit_code = 24
+
+
+class ImageAddressError(ImageError):
+    """A picture's web address is none, or leads to where pictures are not fetched from."""
+
+    exit_code = 25
+
+
+class ImageDownloadError(ImageError):
+    """A picture's web address gave nothing, too slowly, or no success."""
+
+    exit_code = 26
 
 
 class OutputError(IvmError, OSError):
@@ -209,3 +232,64 @@ class DataFetchError(DataError):
     """A data set is not on this machine and cannot be downloaded, or arrived damaged."""
 
     exit_code = 74
+
+
+class LmmError(IvmError):
+    """A large multimodal model cannot be asked."""
+
+    exit_code = 80
+
+
+class LmmServerError(LmmError):
+    """Its server cannot be reached, or answered with errors until all retries were used up."""
+
+    exit_code = 81
+
+
+class LmmRefusedError(LmmError):
+    """Its server refuses the request for good: the key, the model's name, or what was asked."""
+
+    exit_code = 82
+
+
+class LmmAnswerError(LmmError):
+    """Its answer is not of the form asked for, even when asked again."""
+
+    exit_code = 83
+
+
+class BudgetError(LmmError):
+    """The next question could cost more than is left of the budget; what was answered so far is kept."""
+
+    exit_code = 84
+
+
+class ServingError(IvmError):
+    """A server cannot start, or cannot go on."""
+
+    exit_code = 90
+
+
+class EngineBusyError(ServingError):
+    """As much work is waiting as may wait, or the server is stopping: ask again later."""
+
+    exit_code = 91
+
+    def __init__(self, message: str, *, retry_after: int = 1, stopping: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Whole seconds after which there may be room."""
+        self.stopping = stopping
+        """The server takes no more work at all."""
+
+
+class DeadlineError(ServingError):
+    """An answer took longer than it may."""
+
+    exit_code = 92
+
+
+class SessionGoneError(ServingError):
+    """There is no picture session of that name, or not any more."""
+
+    exit_code = 93

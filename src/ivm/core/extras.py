@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
 
 from ivm.core.errors import MissingExtraError
@@ -19,8 +20,23 @@ _EXTRA_OF = {
     "numba": "train",
     "onnx": "train",
     "yaml": "train",
+    "openvino": "openvino",
+    "torchvision": "experts",
+    "openai": "label",
+    "ray": "label",
+    "jsonschema": "label",
+    "pyarrow": "eval",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "python_multipart": "serve",
+    "prometheus_client": "serve",
+    "httpcore2": "serve",
+    "mcp": "serve",
     "supervision": None,
 }
+
+_REPORTERS = {"openvino": "openvino_telemetry"}
+"""Packages that report each import to their makers through another package, and do without where that is not there."""
 
 
 def optional(package: str, *, extra: str | None = None) -> ModuleType:
@@ -33,6 +49,8 @@ def optional(package: str, *, extra: str | None = None) -> ModuleType:
     Raises:
         MissingExtraError: it is not installed; the message holds the line that installs it.
     """
+    if reporter := _REPORTERS.get(package.partition(".")[0]):
+        sys.modules.setdefault(reporter, None)  # type: ignore[arg-type] # so it cannot be imported
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError as error:

@@ -15,6 +15,18 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """A place takes no more: the disk, the user's share of it, or the limit on the size of a file."""
 
 
+def cache_folder(name: str) -> Path:
+    """Where this package keeps what it can make again; `IVM_CACHE` and `XDG_CACHE_HOME` move it.
+
+    Args:
+        name: of the room's own folder in it.
+    """
+    named = os.environ.get("IVM_CACHE")
+    if named:
+        return Path(named).expanduser() / name
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "ivm" / name
+
+
 def write_files(files: Iterable[tuple[Path, bytes]]) -> list[Path]:
     """Write several files; each first beside its place, and all renamed only when the last one is written.
 

@@ -73,6 +73,7 @@ _DECODING_ERRORS = (
     IndexError,
     TypeError,
     EOFError,
+    RuntimeError,  # AVIF's
     struct.error,
     zlib.error,
 )

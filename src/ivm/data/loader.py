@@ -168,6 +168,11 @@ class _Batches:
         return self.of((info.id + self._turn) % info.num_workers)
 
     def of(self, worker: int) -> Iterator[tuple[int, Mapping[str, Any], bool, Any]]:
+        """Iterate the batches of one worker from its place on, whatever process this is.
+
+        The last of them says that the worker has ended; where its items fill the last batch, a tuple without a batch
+        says so after it. A worker that had ended already yields nothing.
+        """
         if self._ended[worker]:
             return
         stream = self._stream

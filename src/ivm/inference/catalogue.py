@@ -14,7 +14,7 @@ from ivm.inference.checkpoint import DESCRIPTION, ENCODER, PREDICTOR
 EMBEDDED = Path(__file__).parent / "weights"
 """Checkpoints that ship in the package, one folder a name."""
 
-ModelType = Literal["nano", "lisa", "clipseg", "owlv2", "grounding-dino"]
+ModelType = Literal["nano", "lisa", "clipseg", "owlv2", "grounding-dino", "florence2"]
 """What `load(type=...)` calls the architectures; "lisa" is the paper's word for IVM-7B."""
 
 
@@ -27,10 +27,11 @@ class ZooModel:
     task: str
     """What it is good for, in a few words."""
     size: str
-    """Parameters and bytes to fetch, for people."""
+    """Parameters, counted from the architecture, and bytes to fetch, as the hub lists them; SAM's are included."""
     memory: str
-    """Main memory, or the GPU's, that one picture needs, weights included."""
+    """Main memory, or the GPU's, that one picture needs, weights included; "about" marks an estimate."""
     license: str
+    """As the model's page on the hub states it."""
     extra: str | None
     """The extra of this package that it needs; None for the base install."""
     parts: tuple[HubPart, ...]
@@ -67,7 +68,7 @@ ZOO: tuple[ZooModel, ...] = (
         name="ivm-nano",
         type="nano",
         task="tabletop scenes, on any CPU",
-        size="4.9 M parameters, 10 MB",
+        size="3.8 M parameters, 8 MB",
         memory="0.3 GB",
         license="Apache-2.0",
         extra=None,
@@ -78,7 +79,7 @@ ZOO: tuple[ZooModel, ...] = (
         type="lisa",
         task="the paper's model: any picture, instructions that need thought",
         size="7.7 B parameters, 17 GB",
-        memory="17 GB, 9 GB in int8",
+        memory="17 GB, about 10 GB in int8",
         license="Apache-2.0; LLaVA-1.5 under the Llama 2 licence",
         extra="full",
         parts=(
@@ -91,8 +92,8 @@ ZOO: tuple[ZooModel, ...] = (
         name="clipseg",
         type="clipseg",
         task="any picture, things by name; small and soft",
-        size="150 M parameters, 0.6 GB",
-        memory="1 GB",
+        size="151 M parameters, 0.6 GB",
+        memory="about 1 GB",
         license="Apache-2.0",
         extra="full",
         parts=(_expert("CIDAS/clipseg-rd64-refined"),),
@@ -101,8 +102,8 @@ ZOO: tuple[ZooModel, ...] = (
         name="owlv2",
         type="owlv2",
         task="any picture, things by name; boxes cut out by SAM",
-        size="250 M parameters, 1.0 GB",
-        memory="3 GB",
+        size="249 M parameters, 1.0 GB",
+        memory="about 3 GB",
         license="Apache-2.0",
         extra="full",
         parts=(_expert("google/owlv2-base-patch16-ensemble"), _sam("facebook/sam-vit-base")),
@@ -111,11 +112,21 @@ ZOO: tuple[ZooModel, ...] = (
         name="grounding-dino",
         type="grounding-dino",
         task="any picture, things by phrase; boxes cut out by SAM",
-        size="270 M parameters, 1.1 GB",
-        memory="3 GB",
+        size="266 M parameters, 1.1 GB",
+        memory="about 3 GB",
         license="Apache-2.0",
         extra="full",
         parts=(_expert("IDEA-Research/grounding-dino-tiny"), _sam("facebook/sam-vit-base")),
+    ),
+    ZooModel(
+        name="florence2",
+        type="florence2",
+        task="any picture, things by phrase; writes outlines, coarse",
+        size="232 M parameters, about 0.5 GB",
+        memory="about 2 GB",
+        license="MIT",
+        extra="full",
+        parts=(_expert("florence-community/Florence-2-base"),),
     ),
 )
 

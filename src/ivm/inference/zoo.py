@@ -36,6 +36,7 @@ def load(
     dtype: str = "auto",
     low_gpu_memory: bool = False,
     quantize: str | None = None,
+    encoder: str = "torch",
     sam: Source | None = None,
     llava: Source | None = None,
 ) -> Masker:
@@ -46,15 +47,19 @@ def load(
     Args:
         source: a name of the zoo (`ivm models` lists them); a folder with `ivm-nano` or one of its .onnx files; the
             released file of IVM-7B, or a folder that `ivm convert` wrote; a folder that transformers wrote, or a hub id
-            ("owner/name"), of CLIPSeg, OWLv2 or Grounding DINO.
-        type: the architecture, "nano", "lisa" (IVM-7B), "clipseg", "owlv2" or "grounding-dino"; None tells it from the
-            source.
+            ("owner/name"), of CLIPSeg, OWLv2, Grounding DINO or Florence-2, and with the extra `[experts]` of SAM 3 or
+            Qwen-VL.
+        type: the architecture, "nano", "lisa" (IVM-7B), "clipseg", "owlv2", "grounding-dino" or "florence2"; None tells
+            it from the source.
         device: "auto" takes what is there, "cpu" or "cuda" exactly that.
         dtype: "auto" or "float32" for `ivm-nano`; others also "bfloat16" and "float16".
         low_gpu_memory: keep parts of IVM-7B in the CPU's memory; the other models are small anyway.
         quantize: "int8" keeps IVM-7B's language model in 8 bits.
-        sam: SAM for IVM-7B (a .pth file, a folder or a hub id), or for the boxes of OWLv2 and Grounding DINO (a folder
-            or a hub id); None takes the zoo's.
+        encoder: what runs IVM-7B's image encoder: "torch", or on a CPU "openvino", which is faster; it needs the
+            extra of that name, and keeps its graph in `IVM_CACHE` or `~/.cache/ivm`.
+        sam: SAM for IVM-7B (a .pth file, a folder or a hub id), or for an expert's boxes (a folder or a hub id, with
+            the extra `[experts]` also of SAM 2); None takes the zoo's. CLIPSeg and Florence-2 can do without; with it
+            they point at what it cuts out.
         llava: LLaVA for IVM-7B, a folder or a hub id; None takes the zoo's.
 
     Returns:
@@ -66,7 +71,7 @@ def load(
         FetchError: weights are not here and cannot be downloaded.
         MissingExtraError: the model needs packages that are not installed.
         DeviceError: the device or dtype is not to be had here.
-        OptionError: `type` is unknown, or `quantize`, `sam` or `llava` is given to a model that has none.
+        OptionError: `type` is unknown, or `quantize`, `encoder`, `sam` or `llava` is given to a model that has none.
     """
     if type is not None and type not in _TYPES:
         raise OptionError(f"The type of a model is {', '.join(map(repr, _TYPES))}, not {type!r}")
@@ -75,18 +80,22 @@ def load(
     if type is not None and kind is not None and kind != type:
         raise CheckpointError(f"{source} is {_called(kind)}, not {_called(type)}: leave `type` away to load it")
     kind = type or kind
-    if llava is not None and kind in ("nano", "clipseg", "owlv2", "grounding-dino"):
+    if llava is not None and kind not in (None, "lisa"):
         raise OptionError(f"{_called(kind)} has no LLaVA in it: leave `llava` away")
     if quantize is not None and kind != "lisa":
         raise OptionError(f"Only IVM-7B is quantized when it is loaded, not {source}: leave `quantize` away")
+    if encoder != "torch" and kind != "lisa":
+        raise OptionError(f"Only IVM-7B's image encoder has a choice, not that of {source}: leave `encoder` away")
     if kind == "nano":
         if sam is not None:
             raise OptionError("ivm-nano has no SAM in it: leave `sam` away")
         return _load_nano(source, device, dtype)
     if kind == "lisa":
-        return _load_ivm7b(source, sam, llava, device, dtype, low_gpu_memory, quantize)
+        return _load_ivm7b(source, sam, llava, device, dtype, low_gpu_memory, quantize, encoder)
     if kind is None and not is_repository(source) and not (Path(source) / CONFIG).is_file():
         raise _nothing(source)
+    if llava is not None:
+        raise OptionError(f"{source} is an expert, which has no LLaVA in it: leave `llava` away")
     return _load_expert(source, kind, sam, device, dtype)
 
 
@@ -133,6 +142,7 @@ def _load_ivm7b(
     dtype: str,
     low_gpu_memory: bool,
     quantize: str | None,
+    encoder: str,
 ) -> Masker:
     _need_full("torch", "transformers", "peft", "accelerate", "safetensors")
     from ivm.models.ivm7b.load import load_ivm7b
@@ -146,6 +156,7 @@ def _load_ivm7b(
             dtype=dtype,
             low_gpu_memory=low_gpu_memory,
             quantize=quantize,
+            encoder=encoder,
         )
     )
 

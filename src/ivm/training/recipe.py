@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ivm.core.errors import OptionError, RecipeError
 from ivm.core.extras import optional
+from ivm.training.checks import check_choice, check_flag, check_keys, check_number
+from ivm.training.ivm7b_recipe import Ivm7bRecipe
+from ivm.training.settings import HELD_OUT, RunSettings
 
 if TYPE_CHECKING:
     from ivm.data.tabletop.stream import TabletopStream
     from ivm.models.nano.network import NanoConfig
 
-
-HELD_OUT = 900_000
-"""Seeds from here on belong to calibration and evaluation: no recipe trains on their scenes."""
-
-Precision = Literal["32-true", "bf16-mixed"]
-"""Lightning's names."""
-
-_WHOLE = (
-    ("seed", 0, HELD_OUT - 1),
-    ("render_ahead", 0, 64),
-    *((name, 1, math.inf) for name in ("processes", "steps", "warmup", "save_every")),
-)
-_REAL = (("learning_rate", 1e-9, 1), ("weight_decay", 0, 1), ("decay", 0, 1), ("clip", 0, math.inf), ("ema", 0, 1))
-"""Names of numbers with the least and the greatest that they may be."""
+__all__ = ["HELD_OUT", "MODELS", "Ivm7bRecipe", "NanoRecipe", "Recipe", "model_of", "parse_overrides", "read_recipe"]
 
 
 def _default_weights() -> dict[str, float]:
@@ -36,43 +29,30 @@ def _default_weights() -> dict[str, float]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NanoRecipe:
+class NanoRecipe(RunSettings):
     """Everything that decides a training run of `ivm-nano`.
 
     Attributes:
-        seed: of weights, scenes and questions.
-        processes: how many train together, each on one thread of a CPU.
-        steps: optimiser steps.
-        learning_rate: peak rate of AdamW.
-        weight_decay: on matrices and kernels.
-        warmup: steps of linear rise.
-        decay: share of the steps, at the end, over which the rate falls to zero.
-        clip: greatest norm of the gradient.
-        ema: decay of the moving average of the weights that is exported.
         start: weights to begin with, a `network.safetensors` of `ivm export` or a checkpoint; a path relative to the
             recipe's file. None begins with random ones.
-        precision: "32-true", or "bf16-mixed" for processors that multiply in bfloat16, there almost twice as fast.
-        save_every: steps between checkpoints.
+        trunk: weights of the network's trunk alone to begin with, `recipes/mobilenet-v2.safetensors`; a path relative
+            to the recipe's file. Not together with `start`.
+        trunk_rate: learning rate of the trunk, in shares of `learning_rate`: it knows photos and should remember them.
+        frozen: stages of the trunk, from the first, that are not trained at all.
         render_ahead: batches that a process of its own renders ahead for each that trains, so that none waits for the
             other's larger scene; 0 renders in the process that trains.
+        tabletop: train on rendered tables; false trains on `records` alone.
         network: arguments of `models.nano.NanoConfig`.
-        data: arguments of `data.tabletop.TabletopStream`.
+        data: arguments of `data.tabletop.TabletopStream`; without the tabletop, of its `sizes` only.
         loss_weights: factor of each loss term.
     """
 
-    seed: int = 0
-    processes: int = 2
-    steps: int = 4000
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.03
-    warmup: int = 200
-    decay: float = 0.3
-    clip: float = 2.0
-    ema: float = 0.998
     start: str | None = None
-    precision: Precision = "32-true"
-    save_every: int = 200
+    trunk: str | None = None
+    trunk_rate: float = 1.0
+    frozen: int = 0
     render_ahead: int = 0
+    tabletop: bool = True
     network: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     loss_weights: dict[str, float] = field(default_factory=_default_weights)
@@ -83,20 +63,28 @@ class NanoRecipe:
         Raises:
             RecipeError: a value is impossible; the message names it.
         """
-        for whole, ranges in ((True, _WHOLE), (False, _REAL)):
-            for name, low, high in ranges:
-                _check_number(name, getattr(self, name), low, high, whole=whole)
-        if self.precision not in get_args(Precision):
-            raise RecipeError(f"The recipe's precision must be one of {get_args(Precision)}, not {self.precision!r}")
-        if self.start is not None and not isinstance(self.start, str):
-            raise RecipeError(f"The recipe's start must be the path of a file with weights, not {self.start!r}")
-        _check_keys("loss_weights", self.loss_weights, set(_default_weights()))
+        super().__post_init__()
+        check_number("render_ahead", self.render_ahead, 0, 64, whole=True)
+        check_flag("tabletop", self.tabletop)
+        if self.strategy == "fsdp":
+            raise RecipeError("The recipe's strategy fsdp is for ivm-7b: an ivm-nano fits any GPU, so use ddp")
+        for name in ("start", "trunk"):
+            if not isinstance(getattr(self, name), str | None):
+                raise RecipeError(
+                    f"The recipe's {name} must be the path of a file with weights, not {getattr(self, name)!r}"
+                )
+        if self.start is not None and self.trunk is not None:
+            raise RecipeError("The recipe's start has a trunk already: leave out one of start and trunk")
+        check_number("trunk_rate", self.trunk_rate, 0, 1)
+        check_keys("loss_weights", self.loss_weights, set(_default_weights()))
         if missing := sorted(set(_default_weights()) - set(self.loss_weights)):
             raise RecipeError(f"The recipe's loss_weights leave out {missing}: give all or none")
         for name, weight in self.loss_weights.items():
-            _check_number(f"loss_weights: {name}", weight, 0, math.inf)
-        self.sizes()
+            check_number(f"loss_weights: {name}", weight, 0, math.inf)
+        check_number("frozen", self.frozen, 0, len(self.sizes().widths), whole=True)
         self.stream()
+        if not self.tabletop and not self.records:
+            raise RecipeError("The recipe trains on nothing: name records, or set tabletop to true")
 
     def sizes(self, *, kinds: int = 1, colors: int = 1) -> NanoConfig:
         """Return the sizes of the network; `kinds` and `colors` are classes of its maps.
@@ -106,11 +94,17 @@ class NanoRecipe:
         """
         from ivm.models.nano.network import NanoConfig
 
-        _check_keys("network", self.network, {f.name for f in dataclasses.fields(NanoConfig)} - {"kinds", "colors"})
+        check_keys("network", self.network, {f.name for f in dataclasses.fields(NanoConfig)} - {"kinds", "colors"})
         try:
             return NanoConfig(**self.network, kinds=kinds, colors=colors)
         except OptionError as error:
             raise RecipeError(f"The recipe's network: {error}") from None
+
+    def batch_size(self, step: int) -> tuple[int, int]:
+        """Return width and height of batch `step` without the tabletop, the same in all processes."""
+        sizes = self.stream().sizes
+        width, height = sizes[int(np.random.default_rng((self.seed, step, 2)).integers(len(sizes)))]
+        return width, height
 
     def stream(self, rank: int = 0, world: int = 1) -> TabletopStream:
         """Return the data of process `rank` of `world`.
@@ -121,33 +115,30 @@ class NanoRecipe:
         from ivm.data.tabletop.stream import TabletopStream
 
         known = {f.name for f in dataclasses.fields(TabletopStream)} - {"seed", "rank", "world"}
-        _check_keys("data", self.data, known)
+        check_keys("data", self.data, known)
         try:
             return TabletopStream(seed=self.seed, rank=rank, world=world, **self.data)
         except OptionError as error:
             raise RecipeError(f"The recipe's data: {error}") from None
 
 
-def _check_number(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
-    number = type(value) is int or (type(value) is float and not whole)
-    if not number or not low <= value <= high or value == math.inf:  # type: ignore[operator]
-        upper = f"to {high}" if high < math.inf else "up"
-        raise RecipeError(f"The recipe's {name} must be a {'whole ' * whole}number from {low} {upper}, not {value!r}")
+Recipe = NanoRecipe | Ivm7bRecipe
+
+MODELS: dict[str, type[NanoRecipe] | type[Ivm7bRecipe]] = {"nano": NanoRecipe, "ivm-7b": Ivm7bRecipe}
+"""What a recipe's key `model` may say; "nano" where it says nothing."""
 
 
-def _check_keys(name: str, values: object, known: set[str]) -> None:
-    if not isinstance(values, dict):
-        raise RecipeError(f"The recipe's {name} must hold keys and values, not {values!r}")
-    if unknown := sorted(map(str, set(values) - known)):
-        raise RecipeError(f"The recipe's {name} hold unknown keys {unknown}; known are {sorted(known)}")
+def model_of(recipe: Recipe) -> str:
+    """Return what the key `model` says of a recipe."""
+    return next(name for name, kind in MODELS.items() if isinstance(recipe, kind))
 
 
-def read_recipe(path: str | Path, overrides: dict[str, Any] | None = None) -> NanoRecipe:
+def read_recipe(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """Read a recipe from YAML; unknown keys are errors.
 
     Args:
         path: of the file.
-        overrides: values that replace those of the file, by top-level key.
+        overrides: values that replace those of the file, by key; `data.pictures` is the key `pictures` of `data`.
 
     Raises:
         RecipeError: the file is missing, no YAML, or holds an unknown key or an impossible value.
@@ -162,11 +153,62 @@ def read_recipe(path: str | Path, overrides: dict[str, Any] | None = None) -> Na
         raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise RecipeError(f"{path} must hold keys and values, for example 'steps: 4000'")
-    values |= overrides or {}
-    known = {f.name for f in dataclasses.fields(NanoRecipe)}
+    override(values, overrides or {})
+    model = values.pop("model", "nano")
+    check_choice("model", model, MODELS)
+    kind = MODELS[model]
+    known = {f.name for f in dataclasses.fields(kind)}
     if unknown := sorted(map(str, set(values) - known)):
-        raise RecipeError(f"{path} holds unknown keys {unknown}; known are {sorted(known)}")
-    recipe = NanoRecipe(**values)
-    if recipe.start is None:
-        return recipe
-    return dataclasses.replace(recipe, start=str(Path(path).parent / recipe.start))
+        raise RecipeError(f"{path} holds unknown keys {unknown}; known are {sorted(known | {'model'})}")
+    return _beside(kind(**values), Path(path).parent)
+
+
+def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
+    """Read `key=value` words of the command line: dots lead into a key's own keys, values are YAML.
+
+    Raises:
+        RecipeError: a word has no key or no YAML.
+    """
+    yaml = optional("yaml")
+    overrides: dict[str, Any] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key or not all(key.split(".")):
+            raise RecipeError(f"{word!r} changes nothing in a recipe: write key=value, for example data.pictures=4")
+        try:
+            overrides[key] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"The value in {word!r} is not YAML: {' '.join(str(error).split())}") from None
+    return overrides
+
+
+def override(values: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    """Replace values of a recipe, in place; a key `data.pictures` replaces one of the keys of `data`.
+
+    Raises:
+        RecipeError: the way leads through something that has no keys.
+    """
+    for key, value in overrides.items():
+        *path, last = key.split(".")
+        place = values
+        for name in path:
+            place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise RecipeError(f"The recipe's {name} has no keys, so {key} cannot be replaced")
+        place[last] = value
+
+
+_PATHS = ("start", "trunk", "sam", "llava", "sam_cache")
+"""Keys that may name a file or folder."""
+
+
+def _beside(recipe: Recipe, folder: Path) -> Recipe:
+    """Make paths relative to the recipe's folder, as they are meant; a hub id stays what it is."""
+    changes: dict[str, Any] = {}
+    for name in _PATHS:
+        path = getattr(recipe, name, None)
+        if path is not None and (name not in ("sam", "llava") or (folder / path).exists()):
+            changes[name] = str(folder / path)
+    if (records := recipe.record_settings()) is not None:
+        changes["records"] = recipe.records | records.beside(folder)
+    return dataclasses.replace(recipe, **changes) if changes else recipe

@@ -1,26 +1,24 @@
-"""Run a recipe: set up Lightning, train, keep checkpoints, resume."""
+"""Run a recipe: train, keep checkpoints, resume."""
 
 from __future__ import annotations
 
 import ctypes
 import dataclasses
-import logging
 import os
 import platform
-import signal
 import warnings
 from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import CSVLogger
+import torch.distributed as dist
 
-from ivm.core.errors import IvmError, TrainingError
+from ivm.core.errors import IvmError
 from ivm.core.files import output_error
-from ivm.models.nano.export import load_network
-from ivm.training.nano import NanoModule
-from ivm.training.recipe import NanoRecipe
+from ivm.training.processes import Others
+from ivm.training.recipe import Recipe, model_of
+from ivm.training.setup import LAST, make_module, make_trainer
+from ivm.training.stopping import Signals, interruption
 
 _EXPECTED = (
     ".*does not have many workers.*",
@@ -29,28 +27,11 @@ _EXPECTED = (
     "The dirpath has changed",
     "Be aware that when using `ckpt_path`, callbacks",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    "GPU available but not used",
+    "None of the inputs have requires_grad=True",
 )
 """Warnings that are no news: one process renders and trains; a run goes on in its own folder, which may have been
-moved, with another `save_every`; PyTorch moves on."""
-
-
-class _StopOnNan(pl.Callback):
-    """End a run whose loss is no longer a number, before a step with it spoils the weights."""
-
-    def on_before_optimizer_step(
-        self, trainer: pl.Trainer, module: pl.LightningModule, optimizer: torch.optim.Optimizer
-    ) -> None:
-        """Look at the gradient: it is the mean over all processes, so that all of them stop at the same step.
-
-        Raises:
-            TrainingError: it is not finite.
-        """
-        gradients = [p.grad for p in module.parameters() if p.grad is not None]
-        if not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
-            raise TrainingError(
-                f"The loss or its gradient is not a finite number at step {trainer.global_step}: lower learning_rate "
-                "or the loss_weights, and run the same command again to go on from the last checkpoint, which is good"
-            )
+moved, with another `save_every`; PyTorch moves on; the frozen picture is the input of a checkpointed layer."""
 
 
 def _keep_freed_memory() -> None:
@@ -62,12 +43,12 @@ def _keep_freed_memory() -> None:
         libc.mallopt(m_trim_threshold, (1 << 31) - 1)
 
 
-def train(recipe: NanoRecipe, output: str | Path, *, progress: bool = True) -> Path:
-    """Train an `ivm-nano`; a run that was interrupted in `output` goes on where its last checkpoint stands.
+def train(recipe: Recipe, output: str | Path, *, progress: bool = True) -> Path:
+    """Train a model; a run that was interrupted in `output` goes on where its last checkpoint stands.
 
     Args:
         recipe: everything that decides the run.
-        output: folder for `last.ckpt` (with the averaged weights) and `metrics.csv`.
+        output: folder for `last.ckpt`, `metrics.csv` and TensorBoard's files.
         progress: show a progress bar.
 
     Returns:
@@ -76,92 +57,58 @@ def train(recipe: NanoRecipe, output: str | Path, *, progress: bool = True) -> P
     Raises:
         TrainingError: the loss is no longer a number, or `output` holds the run of another network.
         CheckpointError: `last.ckpt` in `output` or the recipe's `start` is damaged.
+        ShardError: the recipe's records are not there or damaged; RecordError where one is broken.
         OutputError: the folder cannot be written; DiskFullError where no space is left.
-        KeyboardInterrupt: Ctrl-C; the last checkpoint is whole.
+        DeviceError: the recipe wants a GPU and there is none.
+        KeyboardInterrupt: Ctrl-C, after the step in work, whose state is saved; a second one ends at once, and the last
+            checkpoint is whole.
+        SystemExit: the same after SIGTERM, with status 143.
         MissingExtraError: a package of the extra "train" is not installed.
     """
     output = Path(output)
-    last = output / "last.ckpt"
-    _check_output(recipe, output, last)
-    torch.set_num_threads(1)
-    _keep_freed_memory()
-    os.environ["OMP_NUM_THREADS"] = "1"
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    pl.seed_everything(recipe.seed, verbose=False)
-    trainer = _trainer(recipe, output, progress=progress)
-    module = NanoModule(recipe)
-    if recipe.start is not None and not last.exists():
-        _start_from(module, recipe.start)
-    try:
-        with warnings.catch_warnings():
-            for message in _EXPECTED:
-                warnings.filterwarnings("ignore", message=message)
-            trainer.fit(module, ckpt_path=str(last) if last.exists() else None, weights_only=True)
-            trainer.save_checkpoint(last)
-    except BaseException as error:
-        _end_other_processes(trainer)
-        if isinstance(error, SystemExit) and error.code == 1 and trainer.interrupted:
-            raise KeyboardInterrupt from None  # Lightning makes an exit of it
-        if isinstance(error, OSError) and not isinstance(error, IvmError):
-            raise output_error(output, error) from error
-        raise
-    return last
-
-
-def _check_output(recipe: NanoRecipe, output: Path, last: Path) -> None:
-    """Find out before training whether the folder can be written, and whether a run in it is of the same network."""
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(output, error) from None
-    if last.exists():
-        kept = dataclasses.replace(load_network(last).config, kinds=1, colors=1)
-        if kept != recipe.sizes():
-            raise TrainingError(f"{last} holds a network of other sizes than the recipe's: choose another folder")
+    if recipe.accelerator == "cpu":
+        torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"
+    _keep_freed_memory()
+    pl.seed_everything(recipe.seed, verbose=False)
+    told = {"model": model_of(recipe), "recipe": dataclasses.asdict(recipe), "output": str(output)}
+    others = Others(told, recipe.processes)
+    with Signals(at_once=others.end) as signals, others.together():
+        try:
+            _fit(recipe, output, signals, progress=progress)
+        except BaseException as error:
+            if signals.again:
+                raise interruption(signals.received) from None  # whatever it broke
+            if isinstance(error, OSError) and not isinstance(error, IvmError):
+                raise output_error(output, error) from error
+            if isinstance(error, RuntimeError) and signals.received:
+                raise interruption(signals.received) from None  # another process or a worker has heard it first
+            if isinstance(error, RuntimeError) and (failed := others.failed(patience=5)):
+                raise failed from error
+            raise
+        finally:
+            if dist.is_initialized():
+                dist.destroy_process_group()
+        if signals.received:
+            raise interruption(signals.received)
+    return output / LAST
 
 
-def _start_from(module: NanoModule, path: str) -> None:
-    """Give a new network the weights of an older one of the same sizes."""
-    older = load_network(path)
-    if older.config != module.network.config:
-        raise TrainingError(
-            f"{path} holds a network of other sizes or classes than the recipe's: train without `start`"
-        )
-    module.network.load_state_dict(older.state_dict())
-
-
-def _trainer(recipe: NanoRecipe, output: Path, *, progress: bool) -> pl.Trainer:
-    checkpoints = ModelCheckpoint(
-        output,
-        save_last=True,
-        save_top_k=0,
-        every_n_train_steps=recipe.save_every,
-        save_on_train_epoch_end=False,
-        enable_version_counter=False,
-    )
-    callbacks: list[pl.Callback] = [EMAWeightAveraging(decay=recipe.ema), checkpoints, _StopOnNan()]
-    if progress:
-        callbacks.append(RichProgressBar())
-    return pl.Trainer(
-        accelerator="cpu",
-        devices=recipe.processes,
-        strategy="ddp" if recipe.processes > 1 else "auto",
-        precision=recipe.precision,
-        max_steps=recipe.steps,
-        max_epochs=-1,
-        gradient_clip_val=recipe.clip,
-        logger=CSVLogger(output, name="", version=""),
-        log_every_n_steps=20,
-        callbacks=callbacks,
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-
-
-def _end_other_processes(trainer: pl.Trainer) -> None:
-    """End the processes that this one started; they wait for it, and hold nothing that is not in a checkpoint."""
-    launcher = trainer.strategy.launcher
-    if launcher is not None:
-        launcher.kill(signal.SIGKILL)
+def _fit(recipe: Recipe, output: Path, signals: Signals, *, progress: bool) -> None:
+    last = output / LAST
+    module = make_module(recipe, output)
+    trainer = make_trainer(recipe, output, signals, progress=progress)
+    with warnings.catch_warnings():
+        for message in _EXPECTED:
+            warnings.filterwarnings("ignore", message=message)
+        try:
+            trainer.fit(module, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+        except SystemExit as error:
+            if error.code == 1 and trainer.interrupted:
+                raise KeyboardInterrupt from None  # Lightning makes an exit of it
+            raise
+        trainer.save_checkpoint(last)

@@ -14,7 +14,7 @@ def folders(tmp_path_factory):
     """Folders by the experts' names, and "sam"."""
     home = tmp_path_factory.mktemp("experts")
     transformers.utils.logging.disable_progress_bar()
-    names = ("clipseg", "owlv2", "grounding_dino", "sam")
+    names = ("clipseg", "owlv2", "grounding_dino", "florence2", "sam")
     return {name.replace("_", "-"): getattr(tiny_experts, f"tiny_{name}")(home / name) for name in names}
 
 

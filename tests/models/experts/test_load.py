@@ -51,6 +51,7 @@ def test_another_architecture_names_itself_and_those_that_there_are(folders):
         ("clipseg", "processor_config.json", "preprocessor_config.json or processor_config.json"),
         ("owlv2", "tokenizer.json", "tokenizer.json or vocab.json and merges.txt or vocab.txt"),
         ("grounding-dino", "model.safetensors", "model.safetensors or model.safetensors.index.json"),
+        ("florence2", "tokenizer.json", "tokenizer.json or vocab.json and merges.txt or vocab.txt"),
     ],
 )
 def test_files_that_a_folder_lacks_are_named(copy, folders, name, file, missing):
@@ -147,14 +148,32 @@ def test_a_processor_of_another_size_than_the_network(copy, folders):
         assert f"{owner} reads" in refused(**sources, **sam)
 
 
+def test_a_florence2_whose_halves_do_not_fit(copy):
+    folder = copy("florence2")
+    path = folder / "processor_config.json"
+    told = json.loads(path.read_text())
+    told["image_processor"]["image_seq_length"] = 577
+    path.write_text(json.dumps(told))
+    assert "makes 5 tokens of a picture, but its processor expects 577" in refused(folder)
+
+
+def test_a_florence2_whose_tokenizer_knows_no_places(copy):
+    folder = copy("florence2")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        path = folder / name
+        path.write_text(path.read_text().replace("<loc_", "<place_"))
+    assert "knows no <loc_999>" in refused(folder)
+
+
 @pytest.mark.parametrize("source", ["nowhere/at/all", "clipseg", "../gone", "a/..b", "no such/thing"])
 def test_a_source_that_is_nothing(source):
     assert "neither a folder nor a hub id" in refused(source, UnknownModelError)
 
 
 def test_options_are_never_quietly_replaced(folders):
-    for options in ({"sam": folders["sam"]}, {"boxes": BoxChoice()}):
-        assert "without SAM" in refused(folders["clipseg"], OptionError, **options)
+    assert "without boxes" in refused(folders["florence2"], OptionError, boxes=BoxChoice())
+    for sam in (None, folders["sam"]):
+        assert "no boxes" in refused(folders["clipseg"], OptionError, boxes=BoxChoice(), sam=sam)
     assert "kind" in refused(folders["clipseg"], OptionError, kind="yolo")
     assert "float8" in refused(folders["clipseg"], DeviceError, dtype="float8")
     for device in ("mars", "cuda:99"):

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ivm.core.errors import CheckpointError, FetchError, ModelError
-from ivm.models.ivm7b.hub import resolved
+from ivm.models.ivm7b.hub import SAM, SAM_NEEDS, resolved
 from ivm.models.ivm7b.load import load_ivm7b
 from tiny_ivm7b import write_llava
 
@@ -183,35 +183,32 @@ def test_a_path_that_is_not_there(tiny, tmp_path):
 
 def test_no_network(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-
-    def download(*_, **__):
-        raise ConnectionError("no route")
-
-    with pytest.raises(FetchError, match="put its files in a folder") as caught:
-        resolved("facebook/sam-vit-huge", download=download)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(FetchError, match=r"missing here: config\.json, model\.safetensors or") as caught:
+        resolved(SAM, SAM_NEEDS)
     assert "models--facebook--sam-vit-huge" in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
 
 
 def test_no_network_but_a_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     home = tmp_path / "models--facebook--sam-vit-huge"
-    (home / "snapshots" / "abc").mkdir(parents=True)
-    (home / "refs").mkdir()
-    (home / "refs" / "main").write_text("abc")
+    folder = home / "snapshots" / "abc"
+    for path in (folder / "config.json", folder / "model.safetensors", home / "refs" / "main"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("abc")
+    assert resolved(SAM, SAM_NEEDS) == folder
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(FetchError, match=r"missing here: model\.safetensors"):
+        resolved(SAM, SAM_NEEDS)
 
-    def download(*_, **__):
-        raise ConnectionError("no route")
 
-    assert resolved("facebook/sam-vit-huge", download=download) == home / "snapshots" / "abc"
-
-
-def test_what_is_downloaded_holds_no_code(tmp_path):
-    asked = []
-
-    def download(repository, allow_patterns):
-        asked.extend(allow_patterns)
-        return str(tmp_path)
-
-    assert resolved("llava-hf/llava-1.5-7b-hf", download=download) == tmp_path
-    assert resolved("2toINF/IVM", download=download) == tmp_path / "IVM-V1.0.bin"
-    assert not any(pattern.endswith(("*", ".py", ".pkl")) for pattern in asked)
+def test_the_released_checkpoint_in_the_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    home = tmp_path / "models--2toINF--IVM"
+    for path in (home / "snapshots" / "abc" / "IVM-V1.0.bin", home / "refs" / "main"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("abc")
+    assert resolved("2toINF/IVM") == home / "snapshots" / "abc" / "IVM-V1.0.bin"

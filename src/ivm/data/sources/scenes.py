@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,13 +14,21 @@ from ivm.data.coding import encode_picture
 from ivm.data.record import Provenance, Record
 from ivm.data.sources.base import Item
 
+if TYPE_CHECKING:
+    from ivm.data.tabletop.scene import Scene
+
 _SALT = 5
 """Parts the questions' random numbers from the scene's."""
+
+RENDERERS = {"2.5d": "tabletop", "mujoco": "tabletop-mujoco"}
+"""Who may draw the scenes, and what the records of each are called."""
+
+_MAKERS = {"2.5d": "2.5-D renderer", "mujoco": "MuJoCo renderer"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SceneSource:
-    """Scenes of the 2.5-D tabletop; scene k is the same whatever else is made, on any number of processes.
+    """Scenes of the tabletop; scene k is the same whatever else is made, on any number of processes.
 
     Attributes:
         scenes: how many.
@@ -27,7 +36,7 @@ class SceneSource:
         seed: of all.
         width: of pictures.
         height: of pictures.
-        name: short, for file names.
+        renderer: one of `RENDERERS`; each draws other scenes.
     """
 
     scenes: int
@@ -35,16 +44,23 @@ class SceneSource:
     seed: int = 0
     width: int = 320
     height: int = 240
-    name: str = "tabletop"
+    renderer: str = "2.5d"
 
     def __post_init__(self) -> None:
         """Check ranges.
 
         Raises:
-            OptionError: a number is out of range.
+            OptionError: a number is out of range, or there is no such renderer.
         """
+        if self.renderer not in RENDERERS:
+            raise OptionError(f"renderer must be one of {', '.join(RENDERERS)}, not {self.renderer!r}")
         if self.scenes < 1 or self.questions < 1 or self.seed < 0 or min(self.width, self.height) < 32:
             raise OptionError("scenes and questions must be 1 or more, seed 0 or more, width and height 32 or more")
+
+    @property
+    def name(self) -> str:
+        """Short, for file names."""
+        return RENDERERS[self.renderer]
 
     def __len__(self) -> int:
         return self.scenes
@@ -61,16 +77,24 @@ class SceneSource:
         """Render scenes `start` to `stop`.
 
         Raises:
-            MissingExtraError: numba is not installed.
+            MissingExtraError: numba, or mujoco where it draws, is not installed.
+            DeviceError: MuJoCo finds no OpenGL on this machine.
         """
-        for number in range(start, min(stop, self.scenes)):
-            yield from self._scene(number)
-
-    def _scene(self, number: int) -> Iterator[Record]:
-        from ivm.data.tabletop.questions import Questioner
+        from ivm.data.tabletop.mujoco_studio import MujocoScenes
         from ivm.data.tabletop.scene import render
 
-        scene = render((self.seed, number), width=self.width, height=self.height)
+        # Nothing is opened before the first of MuJoCo's scenes.
+        with contextlib.closing(MujocoScenes(self.seed, width=self.width, height=self.height)) as studio:
+            for number in range(start, min(stop, self.scenes)):
+                if self.renderer == "mujoco":
+                    scene = studio.scene(number)
+                else:
+                    scene = render((self.seed, number), width=self.width, height=self.height)
+                yield from self._records(number, scene)
+
+    def _records(self, number: int, scene: Scene) -> Iterator[Record]:
+        from ivm.data.tabletop.questions import Questioner
+
         picture = encode_picture(scene.image)
         rng = np.random.default_rng((self.seed, number, _SALT))
         questioner = Questioner(scene.ids, scene.things, rng)
@@ -90,8 +114,8 @@ class SceneSource:
                 provenance=Provenance(
                     dataset=self.name,
                     item=f"scene {number}",
-                    group=f"{self.seed}-{number}",
-                    maker=f"ivm 2.5-D renderer, {question.form}",
+                    group=f"{self.name}-{self.seed}-{number}",
+                    maker=f"ivm {_MAKERS[self.renderer]}, {question.form}",
                 ),
                 present=question.present,
             )

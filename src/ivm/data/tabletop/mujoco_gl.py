@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
+import warnings
 from typing import Any
 
 from ivm.core.errors import DeviceError
@@ -17,6 +18,9 @@ OSMesa comes first: it needs no graphics card, and its pictures are the same on 
 """
 
 REMEDY = "install OSMesa (Debian, Ubuntu: apt-get install libosmesa6), or set MUJOCO_GL=egl where a driver brings EGL"
+
+_NOTHING = '<mujoco><visual><quality shadowsize="0" offsamples="0"/></visual></mujoco>'
+"""A model that costs little to draw."""
 
 
 def backend() -> str:
@@ -58,10 +62,14 @@ def open_context(width: int, height: int) -> Any:
     name = backend()
     # MuJoCo and PyOpenGL read it when they are first imported.
     os.environ.setdefault("MUJOCO_GL", name)
-    optional("mujoco", extra="train")
+    mujoco = optional("mujoco", extra="train")
     try:
-        context = importlib.import_module(f"mujoco.{name}").GLContext(width, height)
-        context.make_current()
+        with warnings.catch_warnings():
+            # GLFW only warns that it has no display, and hands out a context that nothing can be drawn in.
+            warnings.simplefilter("ignore")
+            context = importlib.import_module(f"mujoco.{name}").GLContext(width, height)
+            context.make_current()
+            mujoco.MjrContext(mujoco.MjModel.from_xml_string(_NOTHING), mujoco.mjtFontScale.mjFONTSCALE_50).free()
     except Exception as error:  # whatever the binding finds wrong: it has no error of its own
         raise DeviceError(f"MuJoCo cannot draw with MUJOCO_GL={name} ({error}): {REMEDY}") from error
     return context

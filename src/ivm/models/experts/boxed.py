@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ivm.core.errors import OptionError
 from ivm.core.model import Prediction, RGBImage
-from ivm.models.experts.boxes import Detections, choose
-from ivm.models.experts.sam import SamBoxes, SamFeatures
+from ivm.models.experts.boxes import Boxes, Detections, choose
+from ivm.models.experts.points import Points
 
 
 class Detector(Protocol):
@@ -27,6 +28,24 @@ class Detector(Protocol):
 
     def detect(self, features: Sequence[Any], texts: Sequence[str]) -> list[Detections]:
         """Return all boxes for `texts[i]` in the picture behind `features[i]`, the unsure ones among them."""
+        ...
+
+
+class Cutter(Protocol):
+    """Turns prompts into a mask: SAM."""
+
+    name: str
+
+    def encode(self, images: Sequence[RGBImage]) -> list[Any]:
+        """Return one features object per picture, (H, W, 3) uint8 RGB."""
+        ...
+
+    def masks(self, features: Any, boxes: Boxes) -> NDArray[np.float32]:
+        """Return (h, w) logits of what is in any of the boxes (N, 4)."""
+        ...
+
+    def masks_at(self, features: Any, points: Points) -> NDArray[np.float32]:
+        """Return (h, w) logits of what is at any of the points (N, 2)."""
         ...
 
 
@@ -55,7 +74,7 @@ class BoxedFeatures(NamedTuple):
     """One picture, encoded for both."""
 
     detector: Any
-    sam: SamFeatures
+    sam: Any
 
 
 class BoxedExpert:
@@ -65,7 +84,7 @@ class BoxedExpert:
     sure find for some detectors.
     """
 
-    def __init__(self, detector: Detector, sam: SamBoxes, choice: BoxChoice | None = None) -> None:
+    def __init__(self, detector: Detector, sam: Cutter, choice: BoxChoice | None = None) -> None:
         self.name = f"{detector.name}+{sam.name}"
         self.detector, self.sam, self.choice = detector, sam, choice or BoxChoice()
 

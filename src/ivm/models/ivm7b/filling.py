@@ -9,8 +9,11 @@ from torch import Tensor, nn
 
 from ivm.models.ivm7b.int8 import Int8Linear
 from ivm.models.ivm7b.network import Ivm7bNetwork
+from ivm.models.ivm7b.openvino_encoder import OpenVinoEncoder
 from ivm.models.ivm7b.placement import Placement
 from ivm.models.ivm7b.weights import Stored
+
+_ENCODER = "image_encoder."
 
 
 def fill(network: Ivm7bNetwork, weights: Mapping[str, Stored], placement: Placement) -> None:
@@ -22,7 +25,16 @@ def fill(network: Ivm7bNetwork, weights: Mapping[str, Stored], placement: Placem
         network: from `empty_network`.
         weights: exactly its tensors, by its names.
         placement: where each goes.
+
+    Raises:
+        DeviceError: OpenVINO does not compute in the precision asked for here.
+        OutputError: OpenVINO's graph cannot be kept.
     """
+    if placement.encoder == "openvino":
+        # First, because what its conversion takes is free again before the language model comes.
+        own = {name.removeprefix(_ENCODER): w for name, w in weights.items() if name.startswith(_ENCODER)}
+        network.image_encoder = OpenVinoEncoder.open(network.image_encoder, own, placement.dtype)
+        weights = {name: stored for name, stored in weights.items() if not name.startswith(_ENCODER)}
     for name, buffer in list(network.named_buffers()):  # rotations and positions, worked out by transformers
         _set(network, name, buffer.to(placement.device))
     for name, stored in weights.items():

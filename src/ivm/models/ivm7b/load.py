@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from pathlib import Path
@@ -13,11 +14,13 @@ from ivm.models.ivm7b.folder import is_folder, read_parts
 from ivm.models.ivm7b.hub import IVM
 from ivm.models.ivm7b.model import Ivm7b
 from ivm.models.ivm7b.parts import Parts, gather
-from ivm.models.ivm7b.placement import Placement, check_quantize, find_device, find_dtype
+from ivm.models.ivm7b.placement import Placement, check_encoder, check_quantize, find_device, find_dtype
 from ivm.models.ivm7b.plan import MemoryPlan, plan
 from ivm.models.ivm7b.reading import Reader
 
 Source = str | os.PathLike[str]
+
+_LOG = logging.getLogger(__name__)
 
 
 def load_ivm7b(
@@ -29,8 +32,9 @@ def load_ivm7b(
     dtype: str = "auto",
     low_gpu_memory: bool = False,
     quantize: str | None = None,
+    encoder: str = "torch",
 ) -> Ivm7b:
-    """Load the paper's model.
+    """Load the paper's model; its plan of memory is logged before any weight is read.
 
     Args:
         source: IVM's own checkpoint file, a folder that `ivm convert` wrote, or "ivm-7b" for the hub's released one.
@@ -42,6 +46,8 @@ def load_ivm7b(
         low_gpu_memory: leave SAM's and LLaVA's weights in their files (memory-mapped), and bring each module's to the
             device when it is its turn; slower, and the device needs little memory.
         quantize: "int8" for the language model's projections.
+        encoder: what runs SAM's image encoder, "torch", or on a CPU "openvino", which is faster; its graph
+            is made once a checkpoint, in the folder `openvino` of the cache (`IVM_CACHE`, else `~/.cache/ivm`).
 
     Returns:
         A `MaskModel`; its `plan` says what is where.
@@ -52,9 +58,12 @@ def load_ivm7b(
         DeviceError: the device or dtype is not to be had here.
         ModelMemoryError: it does not fit into the device's free memory.
         OptionError: an option has another value.
+        MissingExtraError: OpenVINO is asked for and not installed.
+        OutputError: OpenVINO's graph cannot be kept in the cache.
     """
-    parts, placement = _prepared(source, sam, llava, device, dtype, low_gpu_memory, quantize)
+    parts, placement = _prepared(source, sam, llava, device, dtype, low_gpu_memory, quantize, encoder)
     made = plan(parts.weights, parts.config, placement)
+    _LOG.info("IVM-7B in memory:\n%s", made.text())
     made.check()
     return build(parts, placement, made)
 
@@ -68,9 +77,10 @@ def plan_ivm7b(
     dtype: str = "auto",
     low_gpu_memory: bool = False,
     quantize: str | None = None,
+    encoder: str = "torch",
 ) -> MemoryPlan:
     """Work out what `load_ivm7b` with the same arguments would take, without reading weights; see there."""
-    parts, placement = _prepared(source, sam, llava, device, dtype, low_gpu_memory, quantize)
+    parts, placement = _prepared(source, sam, llava, device, dtype, low_gpu_memory, quantize, encoder)
     return plan(parts.weights, parts.config, placement)
 
 
@@ -90,13 +100,15 @@ def _prepared(
     dtype: str,
     offload: bool,
     quantize: str | None,
+    encoder: str,
 ) -> tuple[Parts, Placement]:
     check_quantize(quantize, offload)
     found = find_device(device)
+    check_encoder(encoder, found, offload)
     parts = find_parts(source, sam, llava)
     stored = next(w.dtype for name, w in parts.weights.items() if re.search(r"embed_tokens\.weight$", name))
     precision: torch.dtype = find_dtype(dtype, stored, found)
-    return parts, Placement(device=found, dtype=precision, quantize=quantize, offload=offload)
+    return parts, Placement(device=found, dtype=precision, quantize=quantize, offload=offload, encoder=encoder)
 
 
 def find_parts(source: Source, sam: Source | None = None, llava: Source | None = None) -> Parts:

@@ -23,7 +23,7 @@ class Ivm7bNetwork(nn.Module):
     def __init__(self, config: Ivm7bConfig) -> None:
         super().__init__()
         self.config = config
-        self.image_encoder = SamVisionEncoder(SamVisionConfig(**config.sam))
+        self.image_encoder: nn.Module = SamVisionEncoder(SamVisionConfig(**config.sam))
         self.llava = LlavaModel(LlavaConfig.from_dict(config.llava))
         if config.lora is not None:
             _adapt(self.llava, config.lora)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ivm.core.errors import CheckpointError
 from ivm.models.ivm7b.config import Ivm7bConfig, decoder_sizes, lora_sizes, projector_sizes, sam_sizes
-from ivm.models.ivm7b.hub import LLAVA, SAM, resolved
+from ivm.models.ivm7b.hub import LLAVA, LLAVA_NEEDS, SAM, SAM_NEEDS, resolved
 from ivm.models.ivm7b.names import is_fam, llava_key, released, sam_hub_key, sam_key, trained_key, unwrapped
 from ivm.models.ivm7b.network import TRAINED, Ivm7bNetwork, empty_network
 from ivm.models.ivm7b.weights import Stored, Weights, matched, read_file, read_folder, shapes_of
@@ -50,7 +50,7 @@ def gather(source: Path_, *, sam: Path_ | None = None, llava: Path_ | None = Non
     """
     source = resolved(source)
     trained = _trained(source)
-    sam_path, llava_path = resolved(sam or SAM), resolved(llava or LLAVA)
+    sam_path, llava_path = resolved(sam or SAM, SAM_NEEDS), resolved(llava or LLAVA, LLAVA_NEEDS)
     sam_weights, sam_name = _sam(sam_path)
     llava_weights, llava_config = _llava(llava_path)
     shapes = shapes_of(trained)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import torch
 
 from ivm.core.errors import DeviceError, OptionError
+from ivm.core.extras import optional
 from ivm.models.ivm7b.network import TRAINED
 from ivm.models.ivm7b.weights import Stored
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 QUANTIZE = (None, "int8")
+ENCODERS = ("torch", "openvino")
 
 _LINEAR = re.compile(r"llava\.language_model\.layers\.\d+\.(self_attn|mlp)\..*weight$")
 """The language model's projections, nine tenths of all values."""
@@ -30,6 +32,8 @@ class Placement:
     """"int8" for the language model's projections, or None."""
     offload: bool = False
     """Whether SAM's and LLaVA's weights stay in their files, and come to the device one module at a time."""
+    encoder: str = "torch"
+    """What runs SAM's image encoder: "torch", or "openvino" on a CPU."""
 
     def dtype_of(self, name: str, stored: Stored) -> torch.dtype:
         """Precision of a tensor; what IVM trained is small and stays in float32."""
@@ -99,4 +103,24 @@ def check_quantize(quantize: str | None, offload: bool) -> None:
     if quantize and offload:
         raise OptionError(
             "quantize='int8' keeps the weights on the device, low_gpu_memory=True does not: choose one of them"
+        )
+
+
+def check_encoder(encoder: str, device: torch.device, offload: bool) -> None:
+    """Check the option `encoder`.
+
+    Raises:
+        OptionError: it is unknown, or does not go together with the device or with offloading.
+        MissingExtraError: OpenVINO is asked for and not installed.
+    """
+    if encoder not in ENCODERS:
+        raise OptionError(f"encoder is {' or '.join(map(repr, ENCODERS))}, not {encoder!r}")
+    if encoder == "torch":
+        return
+    optional("openvino")
+    if device.type != "cpu":
+        raise OptionError(f"encoder='openvino' runs on the CPU, not on {device}: use device='cpu' or encoder='torch'")
+    if offload:
+        raise OptionError(
+            "encoder='openvino' keeps SAM's weights in memory, low_gpu_memory=True does not: choose one of them"
         )
