@@ -1,0 +1,66 @@
+"""A client for code without an event loop: scripts, threads, workers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+from ivm.core.errors import LmmError
+from ivm.lmm.answers import Answer, Usage
+from ivm.lmm.client import LmmClient
+from ivm.lmm.questions import Question
+
+Result = TypeVar("Result")
+
+
+class BlockingLmm:
+    """Runs an `LmmClient` on an event loop in a thread of its own; any thread may ask. A context manager."""
+
+    def __init__(self, client: LmmClient) -> None:
+        """Take over a client that nobody else uses."""
+        self._client = client
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="lmm", daemon=True)
+        self._thread.start()
+
+    def ask(self, question: Question) -> Answer:
+        """Ask one question; raises as `LmmClient.ask` does."""
+        return self._run(self._client.answer(question))
+
+    def ask_each(
+        self, questions: Sequence[Question], progress: Callable[[int, int], None] | None = None
+    ) -> list[Answer | LmmError]:
+        """Ask many questions side by side, see `LmmClient.answer_each`; `progress` is called in another thread."""
+        return self._run(self._client.answer_each(questions, progress))
+
+    def report(self) -> Usage:
+        """What the client did so far."""
+        return self._client.report()
+
+    def close(self) -> None:
+        """Break off what is on its way, and give everything back."""
+        if self._loop.is_closed():
+            return
+        self._run(self._client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def __enter__(self) -> BlockingLmm:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self, what: Coroutine[Any, Any, Result]) -> Result:
+        future = asyncio.run_coroutine_threadsafe(what, self._loop)
+        try:
+            return future.result()
+        except BaseException:  # Ctrl-C among them
+            future.cancel()
+            raise
