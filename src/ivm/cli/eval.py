@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from ivm.cli import eval_lmm, eval_masks, eval_reports
 from ivm.cli.options import Debug, Model, threshold_of
 
 
@@ -21,6 +22,10 @@ class Renderer(StrEnum):
 
 
 app = typer.Typer(help="Measure how good a model is.", no_args_is_help=True)
+app.command("masks")(eval_masks.masks)
+app.command("lmm")(eval_lmm.lmm)
+app.command("diff")(eval_reports.diff)
+app.command("render")(eval_reports.render)
 
 
 @app.command("objects")

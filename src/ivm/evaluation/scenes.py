@@ -13,6 +13,7 @@ from ivm.data.tabletop.mujoco_studio import MujocoScenes
 from ivm.data.tabletop.questions import Questioner
 from ivm.data.tabletop.scene import Scene, render
 from ivm.evaluation.bootstrap import Estimate, cluster_bootstrap
+from ivm.evaluation.masks.presence import auroc, calibration_error
 from ivm.evaluation.metrics import mask_iou, pointing_hit
 from ivm.inference.masker import Masker
 
@@ -39,8 +40,12 @@ class SceneScore:
     found: float
 
 
-def _painter(renderer: str, seed: int) -> Callable[[int], Scene]:
-    """What draws scene number n of a seed, 640x480."""
+def painter(renderer: str, seed: int) -> Callable[[int], Scene]:
+    """What draws scene number n of a seed, 640x480.
+
+    Raises:
+        OptionError: there is no such renderer.
+    """
     if renderer == "fast":
         return lambda number: render((seed, number), width=640, height=480, supersample=1)
     if renderer == "mujoco":
@@ -72,7 +77,7 @@ def answer_scenes(
         MissingExtraError: numba, or mujoco where it is asked for, is not installed.
         DeviceError: MuJoCo finds no OpenGL on this machine.
     """
-    paint = _painter(renderer, seed)
+    paint = painter(renderer, seed)
     for number in range(scenes):
         scene = paint(number)
         asked = Questioner(scene.ids, scene.things, np.random.default_rng((seed, number, 1))).ask(questions)
@@ -121,20 +126,14 @@ class SceneReport:
 
         NaN where nothing was asked that is present, or nothing that is absent.
         """
-        there = np.array([score.found for score in self.scores if score.present])
-        absent = np.sort([score.found for score in self.scores if not score.present])
-        below, up_to = np.searchsorted(absent, there, "left"), np.searchsorted(absent, there, "right")
-        pairs = len(there) * len(absent)
-        return float((below + up_to).sum()) / 2 / pairs if pairs else math.nan
+        value = auroc([score.found for score in self.scores], [score.present for score in self.scores])
+        return math.nan if value is None else value
 
     @property
     def calibration_error(self) -> float:
         """Expected calibration error of `found` in ten bins (Naeini et al., AAAI 2015), 0 is best."""
-        found = np.array([score.found for score in self.scores])
-        truth = np.array([score.present for score in self.scores], np.float64)
-        bins = np.minimum((found * 10).astype(int), 9)
-        gaps = [abs(found[bins == b].mean() - truth[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
-        return float(np.sum(gaps))
+        error = calibration_error([score.found for score in self.scores], [score.present for score in self.scores])
+        return math.nan if error is None else error
 
     def _estimate(self, name: str, form: str | None) -> Estimate:
         chosen = [score for score in self.scores if score.present and form in (None, score.form)]

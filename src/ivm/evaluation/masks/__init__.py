@@ -1,0 +1,1 @@
+"""How well masks fit, by one protocol for all data sets (docs/evaluation.md)."""

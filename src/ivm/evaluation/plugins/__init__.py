@@ -1,0 +1,1 @@
+"""Masking inside other harnesses: lmms-eval by an entry point (lmms.py), VLMEvalKit by a launcher (vlmevalkit.py)."""

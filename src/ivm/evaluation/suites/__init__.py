@@ -1,0 +1,1 @@
+"""Benchmarks of large multimodal models, read from the files as their authors publish them."""

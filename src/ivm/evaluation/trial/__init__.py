@@ -1,0 +1,1 @@
+"""The paired trial: the same questions with raw and masked pictures and with controls, asked of one model."""
