@@ -1,0 +1,149 @@
+"""What strangers may send: pictures and forms broken in many ways, and whatever the OpenAPI description allows.
+
+CI tries some hundreds; `IVM_FUZZ=5000 IVM_CASES=200 make test ARGS=tests/serving/test_hostile.py` tries thousands.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from serving_tools import multipart
+
+FUZZ = int(os.environ.get("IVM_FUZZ", "250"))
+CASES = int(os.environ.get("IVM_CASES", "10"))
+"""Generated cases for each of the operations."""
+PHASES = "examples,coverage,fuzzing,stateful" if "IVM_CASES" in os.environ else "fuzzing,stateful"
+GROWTH = 64 << 20
+"""Bytes by which the server may grow from the second fifth of the run to its end."""
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "QOI")
+
+
+def pictures() -> list[bytes]:
+    """One small picture in every format that this Pillow writes."""
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 255, (24, 32, 3), dtype=np.uint8))
+    files = []
+    for name in FORMATS:
+        buffer = io.BytesIO()
+        try:
+            picture.save(buffer, name)
+        except (KeyError, OSError):
+            continue
+        files.append(buffer.getvalue())
+    assert len(files) >= 6
+    return files
+
+
+def flipped(data: bytes, rng: random.Random) -> bytes:
+    """Change some bytes, most of them in the header."""
+    changed = bytearray(data)
+    for _ in range(rng.randint(1, 12)):
+        changed[min(int(rng.expovariate(3 / len(data))), len(data) - 1)] = rng.choice([0, 255, rng.randrange(256)])
+    return bytes(changed)
+
+
+def broken(data: bytes, rng: random.Random) -> bytes:
+    """Break bytes in one of many ways."""
+    middle = rng.randrange(len(data))
+    ways: list[Callable[[], bytes]] = [
+        lambda: data[:middle],
+        lambda: data[middle:],
+        lambda: data[:middle] + rng.randbytes(rng.randint(1, 200)) + data[middle:],
+        lambda: data[:middle] + data[: middle // 2] * 3 + data[middle:],
+        lambda: data[: rng.randint(2, 24)] + rng.randbytes(len(data)),
+        lambda: flipped(data, rng),
+        lambda: flipped(flipped(data, rng), rng),
+        lambda: rng.randbytes(rng.randint(0, 300)),
+    ]
+    return rng.choice(ways)()
+
+
+def requests(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Yield content types and bodies: broken pictures in good forms, and broken forms."""
+    rng, files = random.Random(seed), pictures()
+    for number in range(count):
+        file = rng.choice(files)
+        if number % 2:
+            yield multipart([("image", broken(file, rng)), ("instructions", "red"), ("outputs", "rle")])
+            continue
+        names = ["image", "instructions", "outputs", "threshold", "fill_color", "x" * 300, "\x00", "ä", 'a"b\r\nc: d']
+        fields: list[tuple[str, str | bytes]] = [("image", file), ("instructions", "red")]
+        fields += [(rng.choice(names), rng.choice(["", "nan", "1e999", "red", "ä", "\x00" * 9])) for _ in range(3)]
+        rng.shuffle(fields)
+        kind, body = multipart(fields[: rng.randint(0, len(fields))])
+        kinds = [
+            kind,
+            kind,
+            kind,
+            kind[:-1],
+            "multipart/form-data",
+            f"{kind}; charset=nonsense",
+            "multipart/mixed; boundary=x",
+        ]
+        yield rng.choice(kinds), broken(body, rng)
+
+
+def resident(process: int) -> int:
+    """Bytes of memory of a process."""
+    text = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) << 10
+
+
+def test_broken_pictures_and_forms_get_a_reason(server):
+    seen: Counter[int] = Counter()
+    early = 0
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    for number, (kind, body) in enumerate(requests(FUZZ, seed=1)):
+        connection.request("POST", "/v1/mask", body, {"Content-Type": kind})
+        answer = connection.getresponse()
+        content = json.loads(answer.read())
+        seen[answer.status] += 1
+        assert answer.status == 200 or 400 <= answer.status < 500, (answer.status, content, kind, body)
+        if answer.status != 200:
+            assert len(content["error"]["message"]) > 10
+        if number == 2 * FUZZ // 5:
+            early = resident(server.process.pid)
+    connection.close()
+    print(dict(seen))
+    assert seen[200] < FUZZ / 2, "most of them are broken"
+    assert resident(server.process.pid) - early < GROWTH
+    assert server.process.poll() is None
+    assert server.ask("/readyz").status == 200
+
+
+def test_what_the_description_allows_is_no_fault_of_the_server(server, tmp_path):
+    pytest.importorskip("schemathesis", reason="cases are generated by schemathesis")
+    checks = (
+        "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
+        "unsupported_method,use_after_free"
+    )
+    line = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.address}/openapi.json", "--checks", checks]
+    options = [
+        "--max-examples",
+        str(CASES),
+        "--phases",
+        PHASES,
+        "--seed",
+        "1",
+        "--no-color",
+        "--suppress-health-check",
+        "all",
+    ]
+    done = subprocess.run(line + options, cwd=tmp_path, capture_output=True, text=True, timeout=280)
+    print(done.stdout[-3000:])
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
