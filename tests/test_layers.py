@@ -18,9 +18,10 @@ MAY_IMPORT = {
     "inference": {"core", "masking", "models"},
     "models": {"core"},
     "data": {"core", "masking"},
-    "labeling": {"core", "masking", "data", "inference"},
+    "lmm": {"core"},
+    "labeling": {"core", "masking", "data", "inference", "lmm"},
     "training": {"core", "masking", "data", "models"},
-    "evaluation": {"core", "masking", "data", "inference"},
+    "evaluation": {"core", "masking", "data", "inference", "lmm"},
     "robotics": {"core", "masking", "data", "inference"},
     "serving": {"core", "masking", "inference"},
 }

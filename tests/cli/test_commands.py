@@ -35,6 +35,7 @@ def test_help_of_mask_has_examples_and_every_option():
     assert '{"image": path, "instruction": text}' in text
     for option in (
         "--output", "--threshold", "--preset", "--style", "--only", "--model", "--sam", "--llava", "--device",
+        "--dtype", "--encoder", "--quantize", "--low-gpu-memory",
         "--fill-color", "--blur",
         "--dilate", "--batch-size", "--overwrite", "--json", "--quiet", "--debug",
     ):  # fmt: skip
@@ -57,7 +58,9 @@ def test_models_as_table_and_as_json():
         assert all(model[what] for what in ("task", "size", "memory", "license", "origin"))
         assert model["here"] is (model["name"] == "ivm-nano")
         assert list(model["missing"]) == model["repositories"]
-    assert [model["name"] for model in models] == ["ivm-nano", "ivm-7b", "clipseg", "owlv2", "grounding-dino"]
+    assert [model["name"] for model in models] == [
+        "ivm-nano", "ivm-7b", "clipseg", "owlv2", "grounding-dino", "florence2",
+    ]  # fmt: skip
 
 
 def test_models_names_what_is_missing():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ivm.cli import convert, data, eval, export, mask, models, train
+from ivm.cli import convert, data, demo, eval, export, label, mask, mcp, models, proxy, robot, serve, train
 from ivm.cli.options import Debug, Version
 
 app = typer.Typer(
@@ -25,6 +25,12 @@ app.command("mask", epilog=mask.EXAMPLES)(mask.mask)
 app.add_typer(models.app, name="models")
 app.add_typer(eval.app, name="eval")
 app.add_typer(data.app, name="data")
+app.add_typer(label.app, name="label")
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("convert")(convert.convert)
+app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
+app.command("proxy", epilog=proxy.EXAMPLES)(proxy.proxy)
+app.command("mcp", epilog=mcp.EXAMPLES)(mcp.mcp)
+app.command("demo")(demo.demo)
+app.add_typer(robot.app, name="robot")
