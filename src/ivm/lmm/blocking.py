@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ class BlockingLmm:
         """Take over a client that nobody else uses."""
         self._client = client
         self._loop = asyncio.new_event_loop()
+        self._gate, self._closed = threading.Lock(), False
         self._thread = threading.Thread(target=self._loop.run_forever, name="lmm", daemon=True)
         self._thread.start()
 
@@ -41,13 +43,23 @@ class BlockingLmm:
         return self._client.report()
 
     def close(self) -> None:
-        """Break off what is on its way, and give everything back."""
-        if self._loop.is_closed():
-            return
-        self._run(self._client.close())
+        """Break off what is on its way, in whichever thread it is waited for, and give everything back."""
+        with self._gate:
+            if self._closed:
+                return
+            self._closed = True
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _end(self) -> None:
+        # The loop begins things in their order and the gate is closed: all that was asked is a task by now.
+        asked = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        await self._client.close()
 
     def __enter__(self) -> BlockingLmm:
         return self
@@ -58,9 +70,15 @@ class BlockingLmm:
         self.close()
 
     def _run(self, what: Coroutine[Any, Any, Result]) -> Result:
-        future = asyncio.run_coroutine_threadsafe(what, self._loop)
+        with self._gate:
+            if self._closed:
+                what.close()
+                raise LmmError("The client of the LMM was closed before the question: open another one")
+            future = asyncio.run_coroutine_threadsafe(what, self._loop)
         try:
             return future.result()
+        except CancelledError:
+            raise LmmError("The client of the LMM was closed while a question was on its way") from None
         except BaseException:  # Ctrl-C among them
             future.cancel()
             raise
