@@ -29,3 +29,29 @@ def start(toy_nano: Path) -> Iterator[Start]:
         yield lambda *arguments, **options: stack.enter_context(
             serving("--model", str(toy_nano), *arguments, **options)
         )
+
+
+@pytest.fixture(scope="module")
+def behind():
+    """The upstream behind the proxy."""
+    from fake_upstream import upstream
+
+    with upstream() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_proxy(behind):
+    """A proxy for all tests of a file that leave it as it is."""
+    from running_proxy import running_proxy
+
+    with running_proxy(behind.url, max_pictures=4) as running:
+        yield running
+
+
+@pytest.fixture
+def proxy(shared_proxy, behind):
+    """That proxy, with nothing left of other tests."""
+    behind.asked.clear()
+    behind.replies.clear()
+    return shared_proxy

@@ -13,31 +13,12 @@ import pytest
 pytest.importorskip("httpcore2", reason="the proxy needs the extra [serve]")
 
 from fake_models import RedModel, red_at
-from fake_upstream import chat, data_url, decoded, events, upstream
+from fake_upstream import chat, data_url, decoded, events
 from ivm.inference.masker import Masker
-from running_proxy import RunningProxy, running_proxy
+from running_proxy import running_proxy
 
 SCENE = red_at(20, 64)
 URL = data_url(SCENE)
-
-
-@pytest.fixture(scope="module")
-def behind():
-    with upstream() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def shared(behind):
-    with running_proxy(behind.url, max_pictures=4) as running:
-        yield running
-
-
-@pytest.fixture
-def proxy(shared, behind) -> RunningProxy:
-    behind.asked.clear()
-    behind.replies.clear()
-    return shared
 
 
 def masked(image=SCENE, threshold=0.5):

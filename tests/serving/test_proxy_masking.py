@@ -11,35 +11,16 @@ import pytest
 pytest.importorskip("httpcore2", reason="the proxy needs the extra [serve]")
 
 from fake_models import FailsOn, RedModel, red_at
-from fake_upstream import chat, data_url, decoded, upstream
+from fake_upstream import chat, data_url, decoded
 from ivm.inference.masker import Masker
 from ivm.serving.fetching import FetchLimits
 from ivm.serving.fetching_address import Allowed
 from ivm.serving.proxy_options import MODES, STYLES
 from ivm.serving.settings import EngineSettings, HttpSettings
-from running_proxy import RunningProxy, running_proxy
+from running_proxy import running_proxy
 
 SCENE = red_at(20, 64)
 URL = data_url(SCENE)
-
-
-@pytest.fixture(scope="module")
-def behind():
-    with upstream() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def shared(behind):
-    with running_proxy(behind.url, max_pictures=4) as running:
-        yield running
-
-
-@pytest.fixture
-def proxy(shared, behind) -> RunningProxy:
-    behind.asked.clear()
-    behind.replies.clear()
-    return shared
 
 
 def masked(image=SCENE, threshold=0.5):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ivm.core.errors import IvmError, OptionError, RecipeError
-from ivm.core.extras import optional
+from ivm.core.recipe import read_values
 from ivm.inference.catalogue import ZOO
 from ivm.labeling.asking import prompt_of
 from ivm.labeling.building import invent_stage, label_stages
@@ -257,15 +257,7 @@ def read_recipe(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         RecipeError: the file is missing, no YAML, or holds an unknown key or an impossible value.
         MissingExtraError: PyYAML is not installed.
     """
-    yaml = optional("yaml", extra="label")
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"No recipe can be read at {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path} must hold keys and values, for example 'output: labels'")
+    values = read_values(path, example="output: labels", extra="label")
     values |= overrides or {}
     known = {one.name for one in dataclasses.fields(LabelRecipe)} - {"base"}
     if unknown := sorted(map(str, set(values) - known)):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ivm.core.errors import OptionError, RecipeError
-from ivm.core.extras import optional
+from ivm.core.recipe import read_values
 from ivm.robotics.fills import FILLS, Fill
 from ivm.robotics.levels import LEVELS
 from ivm.robotics.sources import SOURCES, Source
@@ -176,15 +176,7 @@ def read_recipe(path: str | Path, overrides: dict[str, Any] | None = None) -> Ro
         RecipeError: the file is missing, no YAML, or holds an unknown key or an impossible value.
         MissingExtraError: PyYAML is not installed.
     """
-    yaml = optional("yaml", extra="robot")
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"No recipe can be read at {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path} must hold keys and values, for example 'demonstrations: 800'")
+    values = read_values(path, example="demonstrations: 800", extra="robot")
     return make_recipe(values | (overrides or {}), str(path))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ivm.core.errors import OptionError, RecipeError
 from ivm.core.extras import optional
+from ivm.core.recipe import read_values
 from ivm.training.checks import check_choice, check_flag, check_keys, check_number
 from ivm.training.ivm7b_recipe import Ivm7bRecipe
 from ivm.training.settings import HELD_OUT, RunSettings
@@ -144,15 +145,7 @@ def read_recipe(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         RecipeError: the file is missing, no YAML, or holds an unknown key or an impossible value.
         MissingExtraError: PyYAML is not installed.
     """
-    yaml = optional("yaml")
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"No recipe can be read at {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path} must hold keys and values, for example 'steps: 4000'")
+    values = read_values(path, example="steps: 4000", extra="train")
     override(values, overrides or {})
     model = values.pop("model", "nano")
     check_choice("model", model, MODELS)

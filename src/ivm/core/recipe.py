@@ -1,0 +1,33 @@
+"""The file of a recipe, whatever it is a recipe for: its keys and values, without any code in it being run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ivm.core.errors import RecipeError
+from ivm.core.extras import optional
+
+
+def read_values(path: str | Path, *, example: str, extra: str) -> dict[str, Any]:
+    """Read the top-level keys of a YAML file.
+
+    Args:
+        path: of the file.
+        example: a line that such a file may hold, for the message.
+        extra: of this project, to be named where PyYAML is not installed.
+
+    Raises:
+        RecipeError: the file is missing, no YAML, or holds anything but keys and values.
+        MissingExtraError: PyYAML is not installed.
+    """
+    yaml = optional("yaml", extra=extra)
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"No recipe can be read at {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path} must hold keys and values, for example {example!r}")
+    return values
