@@ -1,7 +1,8 @@
-"""The file of a recipe, whatever it is a recipe for: its keys and values, without any code in it being run."""
+"""A recipe's keys and values, whatever it is a recipe for: read from its file, and checked."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +32,15 @@ def read_values(path: str | Path, *, example: str, extra: str) -> dict[str, Any]
     if not isinstance(values, dict):
         raise RecipeError(f"{path} must hold keys and values, for example {example!r}")
     return values
+
+
+def check_keys(name: str, values: object, known: Iterable[str]) -> None:
+    """Check that a value holds keys, and known ones only.
+
+    Raises:
+        RecipeError: it does not; the message names the unknown ones.
+    """
+    if not isinstance(values, Mapping):
+        raise RecipeError(f"The recipe's {name} must hold keys and values, not {values!r}")
+    if unknown := sorted(map(str, set(values) - set(known))):
+        raise RecipeError(f"The recipe's {name} hold unknown keys {unknown}; known are {sorted(known)}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ivm.core.errors import IvmError, OptionError, RecipeError
-from ivm.core.recipe import read_values
+from ivm.core.recipe import check_keys, read_values
 from ivm.inference.catalogue import ZOO
 from ivm.labeling.asking import prompt_of
 from ivm.labeling.building import invent_stage, label_stages
@@ -96,11 +96,11 @@ class LabelRecipe:
             raise RecipeError("The recipe's output must be a folder, and records a whole number of 1 or more")
         if not isinstance(self.keep, list) or not self.keep or not set(self.keep) <= set(ROLES):
             raise RecipeError(f"The recipe's keep must list some of {', '.join(ROLES)}, not {self.keep!r}")
-        _check_keys("limits", self.limits, {one.name for one in dataclasses.fields(Limits)})
-        _check_keys("prompts", self.prompts, {"plan", "verify", "invent"})
-        _check_keys("ray", self.ray, {one.name for one in dataclasses.fields(RaySettings)})
+        check_keys("limits", self.limits, {one.name for one in dataclasses.fields(Limits)})
+        check_keys("prompts", self.prompts, {"plan", "verify", "invent"})
+        check_keys("ray", self.ray, {one.name for one in dataclasses.fields(RaySettings)})
         if self.lmm is not None:
-            _check_keys("lmm", self.lmm, _LMM_KEYS)
+            check_keys("lmm", self.lmm, _LMM_KEYS)
         if self.lmm is None and "lmm" in (self.planner, self.verifier):
             raise RecipeError("The recipe's planner or verifier asks an LMM: give lmm with base_url and model")
         if any(isinstance(value, bool) or not isinstance(value, int | float) for value in self.limits.values()):
@@ -270,10 +270,3 @@ def read_recipe(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         raise
     except IvmError as error:
         raise RecipeError(f"{path}: {error}") from None
-
-
-def _check_keys(name: str, values: object, known: set[str]) -> None:
-    if not isinstance(values, dict):
-        raise RecipeError(f"The recipe's {name} must hold keys and values, not {values!r}")
-    if unknown := sorted(map(str, set(values) - known)):
-        raise RecipeError(f"The recipe's {name} holds unknown keys {unknown}; known are {sorted(known)}")

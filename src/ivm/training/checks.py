@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from ivm.core.errors import RecipeError
@@ -19,18 +19,6 @@ def check_number(name: str, value: object, low: float, high: float = math.inf, *
     if not number or not low <= value <= high or value == math.inf:  # type: ignore[operator]
         upper = f"to {high}" if high < math.inf else "up"
         raise RecipeError(f"The recipe's {name} must be a {'whole ' * whole}number from {low} {upper}, not {value!r}")
-
-
-def check_keys(name: str, values: object, known: Iterable[str]) -> None:
-    """Check that a value holds keys, and known ones only.
-
-    Raises:
-        RecipeError: it does not; the message names the unknown ones.
-    """
-    if not isinstance(values, Mapping):
-        raise RecipeError(f"The recipe's {name} must hold keys and values, not {values!r}")
-    if unknown := sorted(map(str, set(values) - set(known))):
-        raise RecipeError(f"The recipe's {name} hold unknown keys {unknown}; known are {sorted(known)}")
 
 
 def check_choice(name: str, value: object, choices: Iterable[Any]) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 
 from ivm.core.errors import OptionError, RecipeError
 from ivm.core.extras import optional
-from ivm.core.recipe import read_values
-from ivm.training.checks import check_choice, check_flag, check_keys, check_number
+from ivm.core.recipe import check_keys, read_values
+from ivm.training.checks import check_choice, check_flag, check_number
 from ivm.training.ivm7b_recipe import Ivm7bRecipe
 from ivm.training.settings import HELD_OUT, RunSettings
 

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from ivm.core.errors import OptionError, RecipeError
+from ivm.core.recipe import check_keys
 from ivm.data.augment import Augment, Sample
 from ivm.data.mixture import Mixture
 from ivm.data.record import Record, SourceKind
 from ivm.data.stream import RecordStream
-from ivm.training.checks import check_choice, check_keys, check_number
+from ivm.training.checks import check_choice, check_number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from ivm.core.errors import OptionError, RecipeError
-from ivm.training.checks import check_choice, check_flag, check_keys, check_number
+from ivm.core.recipe import check_keys
+from ivm.training.checks import check_choice, check_flag, check_number
 from ivm.training.losses import Judging
 from ivm.training.record_source import RecordSettings
 from ivm.training.weighting import Weighting, make_weighting
