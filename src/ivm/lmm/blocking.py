@@ -25,6 +25,7 @@ class BlockingLmm:
         self._client = client
         self._loop = asyncio.new_event_loop()
         self._gate, self._closed = threading.Lock(), False
+        self._asked: set[Coroutine[Any, Any, Any]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="lmm", daemon=True)
         self._thread.start()
 
@@ -54,12 +55,14 @@ class BlockingLmm:
         self._loop.close()
 
     async def _end(self) -> None:
-        # The loop begins things in their order and the gate is closed: all that was asked is a task by now.
-        asked = asyncio.all_tasks() - {asyncio.current_task()}
+        # The loop begins things in their order and the gate is closed: all that was asked is a task by now. Only these
+        # are cancelled: the tasks inside an HTTP client are its own to end, and it does so when its asker is cancelled.
+        asked = [task for task in asyncio.all_tasks() if task.get_coro() in self._asked]
         for task in asked:
             task.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
         await self._client.close()
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
 
     def __enter__(self) -> BlockingLmm:
         return self
@@ -74,6 +77,7 @@ class BlockingLmm:
             if self._closed:
                 what.close()
                 raise LmmError("The client of the LMM was closed before the question: open another one")
+            self._asked.add(what)
             future = asyncio.run_coroutine_threadsafe(what, self._loop)
         try:
             return future.result()
@@ -82,3 +86,5 @@ class BlockingLmm:
         except BaseException:  # Ctrl-C among them
             future.cancel()
             raise
+        finally:
+            self._asked.discard(what)
