@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from ivm.core.model import RGBImage
 from ivm.data.coding import encode_picture
 from ivm.data.tabletop.kinds import KINDS
-from ivm.data.tabletop.scene import render
+from ivm.data.tabletop.scene import SceneOptions, render
 from ivm.evaluation.outcome.paired import sign_flips
 from ivm.evaluation.outcome.results import TrialResults
 from ivm.evaluation.suites.item import HeldPicture, VisualQuestion
@@ -54,9 +54,10 @@ Sample = tuple[NDArray[np.uint8], int, int]
 
 def uncluttered(count: int, seed: int) -> Iterator[Sample]:
     """Yield a question about each thing of tables with one to three things."""
+    options = SceneOptions(width=WIDTH, height=HEIGHT, fewest=1, most=3, kinds=tuple(ASKED))
     number = made = 0
     while made < count:
-        scene = render((seed, number), width=WIDTH, height=HEIGHT, fewest=1, most=3, kinds=ASKED, supersample=1)
+        scene = render((seed, number), options, supersample=1)
         number += 1
         kinds = [thing.kind for thing in scene.things]
         for place, thing in enumerate(scene.things, start=1):
@@ -69,9 +70,10 @@ def uncluttered(count: int, seed: int) -> Iterator[Sample]:
 def cluttered(count: int, seed: int) -> Suite:
     """Questions about small things on crowded tables, as the rendered benchmark asks them."""
     questions: list[VisualQuestion] = []
+    options = SceneOptions(width=SIZE[0], height=SIZE[1], fewest=12, most=22)
     number = 0
     while len(questions) < count:
-        scene = render((seed, number), width=SIZE[0], height=SIZE[1], fewest=12, most=22, supersample=1)
+        scene = render((seed, number), options, supersample=1)
         one = attribute_question(scene, np.random.default_rng((seed, number, 1)))
         number += 1
         if one is not None:

@@ -5,7 +5,7 @@ import pytest
 from ivm.data.tabletop.colors import COLORS
 from ivm.data.tabletop.food import FOOD_SHAPES
 from ivm.data.tabletop.kinds import KINDS
-from ivm.data.tabletop.raster import TEXTURES
+from ivm.data.tabletop.patterns import TEXTURES
 from ivm.data.tabletop.ware import WARE_SHAPES
 
 NOUN = re.compile(r"[a-z]+( [a-z]+)*")

@@ -7,22 +7,24 @@ import sys
 import zlib
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
 from ivm.core.errors import DeviceError, IvmError, OptionError
+from ivm.data.sources.scenes import SceneSource
 from ivm.data.tabletop.kinds import KINDS
 from ivm.data.tabletop.layout import Thing, describe
 from ivm.data.tabletop.look import material
 from ivm.data.tabletop.mujoco_gl import backend, open_context
 from ivm.data.tabletop.mujoco_look import Exposure
 from ivm.data.tabletop.mujoco_studio import MujocoScenes, Studio
+from ivm.data.tabletop.options import SceneOptions
 from ivm.data.tabletop.scene import trace
 from ivm.data.tabletop.shelf import Shelf
 from ivm.data.tabletop.stream import TabletopStream
 
 SIZE = {"width": 96, "height": 72}
+SMALL = SceneOptions(**SIZE, most=6)
 
 
 @pytest.fixture(scope="session")
@@ -39,18 +41,16 @@ def pairs(can_draw):
     """Layouts, each with its light and ids as drawn by the fast renderer and by MuJoCo, both with 2 x 2 samples."""
     found = []
     for seed in range(3):
-        layout = describe(np.random.default_rng((4, seed)), aspect=4 / 3, most=8)
-        light, ids = trace(layout, 192, 144)
-        small = cv2.resize(light, (96, 72), interpolation=cv2.INTER_AREA)
+        layout = describe(np.random.default_rng((4, seed)), SceneOptions(**SIZE, most=8))
         studio = Studio([solid.shape for solid in layout.solids], **SIZE)
-        found.append((layout, (small, ids[1::2, 1::2]), studio.trace(layout)))
+        found.append((layout, trace(layout, 96, 72, supersample=2), studio.trace(layout)))
         studio.close()
     return found
 
 
 @pytest.fixture(scope="module")
 def scenes(can_draw):
-    scenes = MujocoScenes(3, **SIZE, most=6, scenes_per_studio=2)
+    scenes = MujocoScenes(3, SMALL, scenes_per_studio=2)
     yield scenes
     scenes.close()
 
@@ -76,7 +76,7 @@ def test_both_renderers_show_about_the_same_light(pairs):
 
 def test_a_shadow_darkens_the_table_and_does_not_blacken_it(can_draw):
     """The table under a tray that hangs above it, against the same table beside it."""
-    layout = describe(np.random.default_rng(1), aspect=4 / 3, wanted=[Thing("tray", "white")])
+    layout = describe(np.random.default_rng(1), SceneOptions(**SIZE), wanted=[Thing("tray", "white")])
     white = material(np.random.default_rng(0), "white")
     white[10] = white[7] = 0
     layout = replace(layout, table=white)
@@ -94,7 +94,7 @@ def test_a_shadow_darkens_the_table_and_does_not_blacken_it(can_draw):
 def test_a_scene_depends_on_its_number_alone(scenes):
     first = [scenes.scene(number) for number in (0, 1, 2)]
     assert same(scenes.scene(1), first[1]), "after another studio"
-    fresh = MujocoScenes(3, **SIZE, most=6, scenes_per_studio=2)
+    fresh = MujocoScenes(3, SMALL, scenes_per_studio=2)
     assert same(fresh.scene(2), first[2])
     fresh.close()
     assert len({scene.image.tobytes() for scene in first}) == 3
@@ -102,8 +102,8 @@ def test_a_scene_depends_on_its_number_alone(scenes):
 
 def test_another_process_draws_the_same(scenes):
     code = (
-        "from ivm.data.tabletop.mujoco_studio import MujocoScenes; import zlib; "
-        f"s = MujocoScenes(3, **{SIZE}, most=6, scenes_per_studio=2).scene(3); "
+        "from ivm.data.tabletop.mujoco_studio import MujocoScenes, SceneOptions; import zlib; "
+        f"s = MujocoScenes(3, {SMALL}, scenes_per_studio=2).scene(3); "
         "print(zlib.crc32(s.image.tobytes()), zlib.crc32(s.ids.tobytes()))"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=250, check=True)
@@ -135,6 +135,19 @@ def test_a_stream_mixes_scenes_of_both_renderers(scenes):
     assert next(mixed.batches(0)).image.shape == (2, 64, 64, 3)
 
 
+def test_mujocos_scenes_become_records_that_any_process_makes(can_draw):
+    source = SceneSource(scenes=3, width=64, height=48, renderer="mujoco")
+    whole = list(source.read(0, 3))
+    assert list(source.read(2, 3)) == [record for record in whole if record.provenance.item == "scene 2"]
+    assert source.name == "tabletop-mujoco"
+    assert all(record.uuid.startswith("tabletop-mujoco-0-") for record in whole)
+    assert {record.provenance.maker.partition(",")[0] for record in whole} == {"ivm MuJoCo renderer"}
+    fast = list(SceneSource(scenes=3, width=64, height=48).read(0, 3))
+    assert not {record.picture for record in whole} & {record.picture for record in fast}
+    with pytest.raises(OptionError, match=r"2\.5d, mujoco"):
+        SceneSource(scenes=3, renderer="blender")
+
+
 @pytest.mark.parametrize("mistake", [{"mujoco": -0.1}, {"mujoco": 1.5}, {"mujoco": "half"}, {"mujoco": True}])
 def test_an_impossible_share_is_refused(mistake):
     with pytest.raises(OptionError, match="mujoco"):
@@ -151,7 +164,7 @@ def test_a_shelf_holds_every_kind_and_more_of_common_ones():
 
 def test_a_solid_is_its_shape_scaled_turned_and_shifted():
     for seed in range(4):
-        for solid in describe(np.random.default_rng(seed), aspect=1.0).solids:
+        for solid in describe(np.random.default_rng(seed), SceneOptions()).solids:
             moved = solid.shape.vertices * solid.scale @ solid.turn.T + solid.place
             np.testing.assert_allclose(moved, solid.mesh.vertices, atol=1e-3)
             np.testing.assert_allclose(solid.local + solid.origin, solid.mesh.vertices, atol=1e-3)

@@ -39,6 +39,16 @@ def test_normals_have_unit_length_but_for_a_few_poles(kind):
     assert np.isclose(np.median(long), 1, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_faces_turn_the_way_their_normals_say(kind):
+    """Both renderers leave out what turns away from the eye."""
+    mesh = kind.build(np.random.default_rng(0))
+    a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
+    across = np.cross(b - a, c - a)
+    agree = (across * mesh.normals[mesh.faces].mean(axis=1)).sum(axis=1)
+    assert (agree[lengths(across) > 1e-5] > 0).all()
+
+
 def test_a_lathed_cylinder_looks_outward():
     mesh = lathe([(2, 0), (2, 1), (2, 2)], sides=12)
     np.testing.assert_allclose(lengths(mesh.vertices[:, :2]), 2, rtol=1e-6)

@@ -106,6 +106,10 @@ def test_all_sizes_come_up(batches):
         {"scene_size": (96,)},
         {"scene_size": (0, 96)},
         {"scene_size": None},
+        {"fewest": -1},
+        {"most": 2},
+        {"everyday": "often"},
+        {"kinds": ("unicorn",)},
     ],
     ids=str,
 )

@@ -11,7 +11,7 @@ import numpy as np
 from ivm.core.errors import OptionError
 from ivm.data.tabletop.mujoco_studio import MujocoScenes
 from ivm.data.tabletop.questions import Questioner
-from ivm.data.tabletop.scene import Scene, render
+from ivm.data.tabletop.scene import Scene, SceneOptions, render
 from ivm.evaluation.bootstrap import Estimate, cluster_bootstrap
 from ivm.evaluation.masks.presence import auroc, calibration_error
 from ivm.evaluation.metrics import mask_iou, pointing_hit
@@ -19,6 +19,8 @@ from ivm.inference.masker import Masker
 
 HELD_OUT_SEED = 900_002
 """Seed of the scenes; no recipe trains on it, and calibration uses another."""
+
+SIZE = SceneOptions(width=640, height=480)
 
 RENDERERS = ("fast", "mujoco")
 """Who may draw the scenes: the renderer that the tables of training come from, or MuJoCo."""
@@ -47,9 +49,9 @@ def painter(renderer: str, seed: int) -> Callable[[int], Scene]:
         OptionError: there is no such renderer.
     """
     if renderer == "fast":
-        return lambda number: render((seed, number), width=640, height=480, supersample=1)
+        return lambda number: render((seed, number), SIZE, supersample=1)
     if renderer == "mujoco":
-        return MujocoScenes(seed, width=640, height=480, supersample=1).scene
+        return MujocoScenes(seed, SIZE, supersample=1).scene
     raise OptionError(f"renderer must be one of {', '.join(RENDERERS)}, not {renderer!r}")
 
 

@@ -14,7 +14,7 @@ from ivm.data.tabletop.camera import Camera
 from ivm.data.tabletop.kinds import KINDS, PLASTIC
 from ivm.data.tabletop.layout import Thing
 from ivm.data.tabletop.look import Light, backdrop, material, table_material
-from ivm.data.tabletop.raster import TEXTURES
+from ivm.data.tabletop.patterns import TEXTURES
 from ivm.data.tabletop.shapes import Floats, Mesh
 from ivm.robotics.levels import Level
 from ivm.robotics.tasks import SIDES, VERBS, Task, Verb, task_for

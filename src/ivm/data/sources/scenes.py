@@ -81,15 +81,13 @@ class SceneSource:
             DeviceError: MuJoCo finds no OpenGL on this machine.
         """
         from ivm.data.tabletop.mujoco_studio import MujocoScenes
-        from ivm.data.tabletop.scene import render
+        from ivm.data.tabletop.scene import SceneOptions, render
 
+        options = SceneOptions(width=self.width, height=self.height)
         # Nothing is opened before the first of MuJoCo's scenes.
-        with contextlib.closing(MujocoScenes(self.seed, width=self.width, height=self.height)) as studio:
+        with contextlib.closing(MujocoScenes(self.seed, options)) as studio:
             for number in range(start, min(stop, self.scenes)):
-                if self.renderer == "mujoco":
-                    scene = studio.scene(number)
-                else:
-                    scene = render((self.seed, number), width=self.width, height=self.height)
+                scene = studio.scene(number) if self.renderer == "mujoco" else render((self.seed, number), options)
                 yield from self._records(number, scene)
 
     def _records(self, number: int, scene: Scene) -> Iterator[Record]:

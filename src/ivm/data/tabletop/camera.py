@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ivm.data.tabletop.develop import bits, normal_quantiles, tones
 from ivm.data.tabletop.shapes import Floats
 
 
@@ -41,20 +42,16 @@ class Camera:
         return cls((target + distance * back).astype(np.float32), axes, rng.uniform(0.8, 1.3))
 
     def project(self, points: Floats, width: int, height: int) -> Floats:
-        """Map (V, 3) world points to rows for `raster.rasterize`: column, row, depth, 1/depth."""
+        """Map (V, 3) world points to rows for `raster.rasterize`: column, row, 1/depth; -1 for what is no cm ahead."""
         seen = (points - self.eye) @ self.axes.T
-        depth = seen[:, 2]
-        inverse = 1 / np.where(depth > 1, depth, 1)
+        ahead = seen[:, 2] > 1
+        inverse = 1 / np.where(ahead, seen[:, 2], 1)
         scale = self.focal * width
-        return np.stack(
-            [
-                seen[:, 0] * inverse * scale + width / 2,
-                seen[:, 1] * inverse * scale + height / 2,
-                np.where(depth > 1, depth, -1),
-                inverse,
-            ],
-            1,
-        ).astype(np.float32)
+        screen = np.empty((len(points), 3), np.float32)
+        screen[:, 0] = seen[:, 0] * inverse * scale + width / 2
+        screen[:, 1] = seen[:, 1] * inverse * scale + height / 2
+        screen[:, 2] = np.where(ahead, inverse, -1)
+        return screen
 
     def sees_only(self, half_sizes: Floats, aspect: float) -> bool:
         """Whether the table, (2,) half-sizes about the origin at z = 0, fills a picture of width/height `aspect`.
@@ -79,44 +76,34 @@ def photograph(light: NDArray[Any], rng: np.random.Generator) -> NDArray[np.uint
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    height, width = light.shape[:2]
-    white = float(np.percentile(light[::4, ::4], 90)) + 0.05
-    value: NDArray[Any] = light * (rng.uniform(0.55, 1.15) / white) * (1 + rng.normal(0, 0.05, 3)).astype(np.float32)
-    value = np.sqrt(np.clip(value, 0, None, out=value), out=value)
-    hot = value > 0.8
-    value[hot] = 0.8 + 0.2 * np.tanh((value[hot] - 0.8) / 0.2)
-    gray = ((value[..., 0] + value[..., 1] + value[..., 2]) / 3)[..., None]
-    value -= gray
-    value *= np.float32(rng.uniform(0.75, 1.15))
-    value += gray
-    value -= 0.5
-    value *= np.float32(rng.uniform(0.85, 1.15))
-    value += np.float32(0.5 + rng.normal(0, 0.03))
-    if rng.random() < 0.3:
-        x = np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]
-        y = np.linspace(-1, 1, height, dtype=np.float32)[:, None, None]
-        value *= 1 - np.float32(rng.uniform(0, 0.25)) * (x * x + y * y)
+    sample = np.sort(light[::4, ::4].ravel())
+    white = float(sample[len(sample) * 9 // 10]) + 0.05
+    value = tones(
+        light,
+        rng.uniform(0.55, 1.15) / white * (1 + rng.normal(0, 0.05, 3)),
+        saturation=rng.uniform(0.75, 1.15),
+        contrast=rng.uniform(0.85, 1.15),
+        brightness=rng.normal(0, 0.03),
+        vignette=rng.uniform(0, 0.25) if rng.random() < 0.3 else 0.0,
+    )
     if rng.random() < 0.6:
         value = cv2.GaussianBlur(value, (0, 0), rng.uniform(0.3, 1.1))
     if rng.random() < 0.08:
         kernel = np.zeros((7, 7), np.float32)
         cv2.line(kernel, (3, 3), (int(rng.integers(0, 7)), int(rng.integers(0, 7))), 1.0)
         value = cv2.filter2D(value, -1, kernel / kernel.sum())
+    random, grain = np.empty((0, 0, 0), np.uint16), 0.0
     if rng.random() < 0.7:
-        grain = rng.standard_normal(value.shape, dtype=np.float32)
-        grain *= np.float32(rng.uniform(0.001, 0.022))
-        value += grain
-    value *= 255
-    value += 0.5
-    image = np.clip(value, 0, 255, out=value).astype(np.uint8)
+        random = rng.integers(0, 1 << 16, value.shape, dtype=np.uint16)
+        grain = rng.uniform(0.001, 0.022)
+    image: NDArray[np.uint8] = bits(value, random, normal_quantiles(), grain)
     if rng.random() < 0.5:
         image = _through_jpeg(image, int(rng.integers(35, 95)))
     return image
 
 
 def _through_jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    code = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    code = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     decoded = cv2.imdecode(code, cv2.IMREAD_COLOR)
     assert decoded is not None, "what imencode wrote can be read"
-    photo: NDArray[np.uint8] = np.ascontiguousarray(decoded[..., ::-1], dtype=np.uint8)
-    return photo
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)

@@ -35,7 +35,7 @@ class Kind:
         lie: how often it lies on its side.
         resembles: kinds that a person might call by this name, or mix up with it.
         holds: whether other things may be put into or onto it.
-        texture: pattern on part 0, a name in `raster.TEXTURES`.
+        texture: pattern on part 0, a name in `patterns.TEXTURES`.
         weight: how often it lies on a table, against 1 for most kinds.
     """
 

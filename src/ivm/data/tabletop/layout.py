@@ -11,6 +11,7 @@ import numpy as np
 from ivm.data.tabletop.camera import Camera
 from ivm.data.tabletop.kinds import KINDS, PLASTIC, Kind
 from ivm.data.tabletop.look import Light, backdrop, material, table_material
+from ivm.data.tabletop.options import SceneOptions
 from ivm.data.tabletop.shapes import Floats, Mesh, rotation
 from ivm.data.tabletop.shelf import Workshop
 
@@ -72,12 +73,8 @@ class Layout:
 
 def describe(
     rng: np.random.Generator,
+    options: SceneOptions,
     *,
-    aspect: float,
-    fewest: int = 3,
-    most: int = 18,
-    everyday: float = 1.0,
-    kinds: Sequence[str] = (),
     wanted: Sequence[Thing] | None = None,
     workshop: Workshop | None = None,
 ) -> Layout:
@@ -85,19 +82,15 @@ def describe(
 
     Args:
         rng: draws everything; the camera's faults are drawn from it afterwards.
-        aspect: width of the picture over its height.
-        fewest: least number of objects on the table.
-        most: greatest number of objects on the table.
-        everyday: how much likelier common kinds are: their weights (`kinds.Kind.weight`) are taken to this power.
-        kinds: names of the only kinds that are laid on the table; none for all.
+        options: what may lie on the table, and the shape of the picture.
         wanted: lay these on the table, as far as there is room, instead of things drawn from the seed; none for an
             empty table.
         workshop: makes the specimens; by default each is built anew.
     """
     camera = Camera.draw(rng)
-    count = int(rng.integers(fewest, most + 1))
-    wanted = _draw_things(rng, count, everyday, kinds) if wanted is None else wanted
-    things, solids = _furnish(rng, camera, aspect, wanted, workshop or Workshop())
+    count = int(rng.integers(options.fewest, options.most + 1))
+    wanted = _draw_things(rng, count, options.everyday, options.kinds) if wanted is None else wanted
+    things, solids = _furnish(rng, camera, options.aspect, wanted, workshop or Workshop())
     table = table_material(rng)
     light = Light.draw(rng, table)
     size = rng.uniform(35, 110, 2).astype(np.float32)
@@ -163,7 +156,7 @@ def _furnish(
         kind = KINDS[thing.kind]
         shape = workshop.specimen(rng, kind)
         mesh, turn, scale, rise = _stand(rng, kind, shape)
-        radius = float(np.percentile(np.linalg.norm(mesh.vertices[:, :2], axis=1), 90))
+        radius = _reach(mesh.vertices)
         base, inside = 0.0, None
         holders = [
             i for i, t in enumerate(things) if KINDS[t.kind].holds and places[i][2] > radius * 0.9 and places[i][3] == 0
@@ -185,6 +178,12 @@ def _furnish(
         placed = mesh.moved(offset=(x, y, base))
         solids.append(Solid(shape, turn, scale, place, placed, mesh.vertices, origin, materials, len(things)))
     return things, solids + _arms(rng, camera, aspect, workshop)
+
+
+def _reach(vertices: Floats) -> float:
+    """Distance from the z axis within which nine tenths of the vertices are."""
+    square = np.sort(vertices[:, 0] * vertices[:, 0] + vertices[:, 1] * vertices[:, 1])
+    return math.sqrt(square[len(square) * 9 // 10])
 
 
 def _arms(rng: np.random.Generator, camera: Camera, aspect: float, workshop: Workshop) -> list[Solid]:

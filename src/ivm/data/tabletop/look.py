@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 
 from ivm.data.tabletop.colors import COLORS
-from ivm.data.tabletop.raster import MATERIAL_COLUMNS, TEXTURES
+from ivm.data.tabletop.lamps import SHARPNESS
+from ivm.data.tabletop.patterns import TEXTURES
+from ivm.data.tabletop.shading import MATERIAL_COLUMNS
 from ivm.data.tabletop.shapes import Floats
 
 
 def material(rng: np.random.Generator, color: str, texture: str = "plain") -> Floats:
-    """Draw a material of a named colour: (MATERIAL_COLUMNS,) float32, see `raster.MATERIAL_COLUMNS`."""
+    """Draw a material of a named colour: (MATERIAL_COLUMNS,) float32, see `shading.MATERIAL_COLUMNS`."""
     row = np.zeros(MATERIAL_COLUMNS, np.float32)
     # Named colours are what a camera shows; light adds linearly, so they are squared (a gamma of 2) here.
     row[:3] = np.square(COLORS[color].sample(rng))
@@ -73,14 +75,14 @@ def table_material(rng: np.random.Generator) -> Floats:
 
 
 def light_lobes(rng: np.random.Generator, table: Floats) -> Floats:
-    """Draw what a mirror sees: rows for `raster.environment`, the table's and the room's light first."""
+    """Draw what a mirror sees: rows for `lamps.environment`, the table's and the room's light first."""
     rows = np.zeros((2 + int(rng.integers(3, 8)), 7), np.float32)
     rows[0, 4:] = table
     rows[1, 4:] = rng.uniform(0.05, 0.5) * (1 + rng.normal(0, 0.05, 3))
     for row in rows[2:]:
         direction = rng.normal((0, 0, 0.7), 1)
         row[:3] = direction / np.linalg.norm(direction)
-        row[3] = rng.choice([3.0, 10.0, 30.0, 90.0])
+        row[3] = rng.choice(SHARPNESS)
         row[4:] = rng.uniform(-0.12, 0.9) * (1 + rng.normal(0, 0.05, 3))
     return rows
 
@@ -112,7 +114,7 @@ class Light:
     """All the light of a scene: a key light with shadows, a fill light, what the room sends, what mirrors see."""
 
     axes: Floats
-    """(3, 3) float32 unit rows u, v and towards the key light."""
+    """(3, 3) float32 unit rows towards the right and down, as the key light sees the table, and towards that light."""
     key: Floats
     """(3,) float32 RGB of the key light."""
     fill: Floats
@@ -120,7 +122,7 @@ class Light:
     ambient: Floats
     """(2, 3) float32 RGB of the light from below and from above."""
     lobes: Floats
-    """(L, 7) float32, see `raster.environment`."""
+    """(L, 7) float32, see `lamps.environment`."""
     softness: float
     """Blur of shadows, in pixels of the shadow map of `scene.render`."""
     contact_blur: float
@@ -135,7 +137,7 @@ class Light:
         direction /= np.linalg.norm(direction)
         side = np.cross(direction, [0.0, 1.0, 0.1])
         side /= np.linalg.norm(side)
-        axes = np.stack([side, np.cross(direction, side), direction]).astype(np.float32)
+        axes = np.stack([side, np.cross(side, direction), direction]).astype(np.float32)
         contact_blur, contact_strength = rng.uniform(2, 7), rng.uniform(0.3, 0.8)
         key, ambient = rng.uniform(0.15, 1.0), rng.uniform(0.35, 0.9)
         warmth = 1 + rng.normal(0, 0.06, 3)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivm.core.extras import optional
+from ivm.data.tabletop.lamps import between
 from ivm.data.tabletop.patterns import pattern
 
 numba = optional("numba", extra="train")
@@ -77,9 +78,8 @@ def paint(
                         py = eye_3[1] + u * axes_33[0, 1] + v * axes_33[1, 1] + ahead * axes_33[2, 1]
                         pz = eye_3[2] + u * axes_33[0, 2] + v * axes_33[1, 2] + ahead * axes_33[2, 2]
                         if code == 1:
-                            column_, row_ = int(px * contact_scale + size / 2), int(py * contact_scale + size / 2)
-                            if 0 <= row_ < size and 0 <= column_ < size:
-                                factor[:] = 1 - 0.5 * contact_SS[row_, column_]
+                            u, v = px * contact_scale + size / 2, py * contact_scale + size / 2
+                            factor[:] = 1 - 0.5 * between(contact_SS, u, v)
                         qx, qy, qz = px - surfaces_G[code, 8], py - surfaces_G[code, 9], pz - surfaces_G[code, 10]
                         mix = pattern(texture, qx, qy, qz, surfaces_G[code, 1])
                         for c in range(3):

@@ -20,7 +20,8 @@ from ivm.data.tabletop.layout import Layout, Solid, describe
 from ivm.data.tabletop.mujoco_gl import open_context
 from ivm.data.tabletop.mujoco_look import Exposure, set_camera, set_lights
 from ivm.data.tabletop.mujoco_paint import paint
-from ivm.data.tabletop.scene import SHADOW_SCALE, Scene, contact
+from ivm.data.tabletop.options import SceneOptions
+from ivm.data.tabletop.scene import CONTACT_SCALE, Scene, contact
 from ivm.data.tabletop.shapes import Floats, Mesh
 from ivm.data.tabletop.shelf import Shelf
 
@@ -100,7 +101,7 @@ class Studio:
             NEAR,
             FAR,
             contact(layout),
-            SHADOW_SCALE,
+            CONTACT_SCALE,
             np.asarray(past * exposure.gain, np.float32),
         )
         offset, step = self.supersample // 2, self.supersample
@@ -214,12 +215,7 @@ class MujocoScenes:
 
     Args:
         seed: of shapes and scenes.
-        width: of the pictures, in pixels.
-        height: of the pictures, in pixels.
-        fewest: see `layout.describe`.
-        most: see `layout.describe`.
-        everyday: see `layout.describe`.
-        kinds: see `layout.describe`.
+        options: what may lie on the tables, and the size of the pictures.
         scenes_per_studio: consecutive scenes that share the specimens of a shelf.
         supersample: samples per pixel and axis.
     """
@@ -227,20 +223,13 @@ class MujocoScenes:
     def __init__(
         self,
         seed: int | tuple[int, ...],
+        options: SceneOptions = SceneOptions(width=256, height=256),  # noqa: B008 - it is frozen
         *,
-        width: int = 256,
-        height: int = 256,
-        fewest: int = 3,
-        most: int = 18,
-        everyday: float = 1.0,
-        kinds: Sequence[str] = (),
         scenes_per_studio: int = 100,
         supersample: int = 2,
     ) -> None:
         self.seed = seed if isinstance(seed, tuple) else (seed,)
-        self.width, self.height, self.supersample = width, height, supersample
-        self.fewest, self.most, self.everyday, self.kinds = fewest, most, everyday, kinds
-        self.scenes_per_studio = scenes_per_studio
+        self.options, self.scenes_per_studio, self.supersample = options, scenes_per_studio, supersample
         self._open: tuple[int, Shelf, Studio] | None = None
 
     def scene(self, number: int) -> Scene:
@@ -253,22 +242,14 @@ class MujocoScenes:
         shelf, studio = self._studio(number // self.scenes_per_studio)
         # The last number of a seed keeps scenes, shelves and the scenes of `scene.render` apart.
         rng = np.random.default_rng((*self.seed, number, 7))
-        layout = describe(
-            rng,
-            aspect=self.width / self.height,
-            fewest=self.fewest,
-            most=self.most,
-            everyday=self.everyday,
-            kinds=self.kinds,
-            workshop=shelf,
-        )
-        return studio.shoot(layout, rng)
+        return studio.shoot(describe(rng, self.options, workshop=shelf), rng)
 
     def _studio(self, index: int) -> tuple[Shelf, Studio]:
         if self._open is None or self._open[0] != index:
             self.close()
-            shelf = Shelf(np.random.default_rng((*self.seed, index, 8)), self.kinds)
-            studio = Studio(shelf, width=self.width, height=self.height, supersample=self.supersample)
+            shelf = Shelf(np.random.default_rng((*self.seed, index, 8)), self.options.kinds)
+            width, height = self.options.width, self.options.height
+            studio = Studio(shelf, width=width, height=height, supersample=self.supersample)
             self._open = index, shelf, studio
         return self._open[1:]
 

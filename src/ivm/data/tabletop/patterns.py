@@ -1,7 +1,7 @@
 """Patterns in space: grain, spots, holes, labels, stripes, checks, the same on every machine.
 
 numba keeps compiled code by file: whoever changes a pattern removes `__pycache__` beside this file, so that those who
-use it (raster.py, mujoco_paint.py) are compiled anew.
+use it (shading.py, mujoco_paint.py) are compiled anew.
 """
 
 from __future__ import annotations
@@ -16,12 +16,35 @@ TEXTURES = ("plain", "grain", "mottled", "holes", "seeds", "label", "stripes", "
 """Names of the patterns; a material holds the index."""
 
 
+_X, _Y, _Z = 374761393, 668265263, 2147483647
+
+
+@numba.njit(cache=True, inline="always")
+def _sum(x: int, y: int, z: int) -> int:
+    return x * _X + y * _Y + z * _Z + 12345
+
+
+@numba.njit(cache=True, inline="always")
+def _mixed(n: int) -> float:
+    """A number in [0, 1) that looks random, the same for the same sum on every machine."""
+    n = n & 0x7FFFFFFF
+    n = ((n ^ (n >> 13)) * 1274126177) & 0x7FFFFFFF
+    return ((n ^ (n >> 16)) & 0xFFFF) * (1 / 65536.0)
+
+
 @numba.njit(cache=True, inline="always")
 def _hash(x: int, y: int, z: int) -> float:
     """A number in [0, 1) that looks random, the same for the same three integers on every machine."""
-    n = (x * 374761393 + y * 668265263 + z * 2147483647 + 12345) & 0x7FFFFFFF
-    n = ((n ^ (n >> 13)) * 1274126177) & 0x7FFFFFFF
-    return ((n ^ (n >> 16)) & 0xFFFF) / 65536.0
+    return _mixed(_sum(x, y, z))
+
+
+@numba.njit(cache=True, inline="always")
+def _square(n: int, fx: float, fy: float) -> float:
+    """Blend the numbers at the corners of a square, the first of which has the sum `n`."""
+    a, b = _mixed(n), _mixed(n + _Y)
+    a += (_mixed(n + _X) - a) * fx
+    b += (_mixed(n + _X + _Y) - b) * fx
+    return a + (b - a) * fy
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -30,20 +53,16 @@ def noise(x: float, y: float, z: float) -> float:
     ix, iy, iz = math.floor(x), math.floor(y), math.floor(z)
     fx, fy, fz = x - ix, y - iy, z - iz
     fx, fy, fz = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy), fz * fz * (3 - 2 * fz)
-    total = 0.0
-    for dx in range(2):
-        wx = fx if dx else 1 - fx
-        for dy in range(2):
-            wy = fy if dy else 1 - fy
-            for dz in range(2):
-                wz = fz if dz else 1 - fz
-                total += wx * wy * wz * _hash(ix + dx, iy + dy, iz + dz)
-    return total
+    near, far = _sum(ix, iy, iz), _sum(ix, iy, iz + 1)
+    low = _square(near, fx, fy)
+    return low + (_square(far, fx, fy) - low) * fz
 
 
 @numba.njit(cache=True, error_model="numpy")
 def pattern(kind: int, x: float, y: float, z: float, scale: float) -> float:
     """How much of the second colour a texture (index in `TEXTURES`) has at a point of the object, 0 to 1."""
+    if kind == 0:
+        return 0.0
     x, y, z = x / scale, y / scale, z / scale
     if kind == 1:  # grain: rings of a tree, stretched along x
         ring = 6 * (y + 0.25 * noise(0.3 * x, 2 * y, 2 * z)) + 3 * z + 2 * noise(0.15 * x, y, z)

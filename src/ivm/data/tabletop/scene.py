@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ivm.data.tabletop import raster
+from ivm.data.tabletop import lamps, raster, shading
 from ivm.data.tabletop.camera import Camera, photograph
 from ivm.data.tabletop.colors import COLORS
 from ivm.data.tabletop.kinds import KINDS
 from ivm.data.tabletop.layout import Layout, Solid, Thing, describe
+from ivm.data.tabletop.options import SceneOptions
 from ivm.data.tabletop.shapes import Floats, Mesh
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "SHADOW_SCALE",
     "Camera",
     "Scene",
+    "SceneOptions",
     "Thing",
     "contact",
     "names_of",
@@ -33,7 +35,12 @@ SHADOW_PIXELS = 384
 SHADOW_SCALE = 2.4
 """Pixels of the shadow map a centimetre: it covers 160 cm."""
 
-_DOWN = np.array([[1, 0, 0], [0, 1, 0], [0, 0, -1]], np.float32)
+CONTACT_PIXELS = 192
+CONTACT_SCALE = 1.2
+"""Pixels of the map of contacts a centimetre."""
+
+CONTACT_REACH = 12.0
+"""Height above the table, in cm, from which a thing takes no light from it."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +56,8 @@ class Scene:
 
 def render(
     seed: int | tuple[int, ...],
+    options: SceneOptions = SceneOptions(),  # noqa: B008 - it is frozen
     *,
-    width: int = 256,
-    height: int = 192,
-    fewest: int = 3,
-    most: int = 18,
-    everyday: float = 1.0,
-    kinds: Sequence[str] = (),
     wanted: Sequence[Thing] | None = None,
     supersample: int = 2,
 ) -> Scene:
@@ -63,12 +65,7 @@ def render(
 
     Args:
         seed: the same seed gives the same scene on any machine.
-        width: of the picture, in pixels.
-        height: of the picture, in pixels.
-        fewest: least number of objects on the table.
-        most: greatest number of objects on the table.
-        everyday: how much likelier common kinds are: their weights (`kinds.Kind.weight`) are taken to this power.
-        kinds: names of the only kinds that are laid on the table; none for all.
+        options: what may lie on the table, and the size of the picture.
         wanted: lay these on the table, as far as there is room, instead of things drawn from the seed; none for an
             empty table.
         supersample: samples per pixel and axis.
@@ -77,32 +74,31 @@ def render(
         MissingExtraError: numba is not installed.
     """
     rng = np.random.default_rng(seed)
-    layout = describe(
-        rng, aspect=width / height, fewest=fewest, most=most, everyday=everyday, kinds=kinds, wanted=wanted
-    )
-    light, ids = trace(layout, width * supersample, height * supersample)
-    small = cv2.resize(light, (width, height), interpolation=cv2.INTER_AREA) if supersample > 1 else light
-    image = photograph(small, rng)
-    offset = supersample // 2
-    return Scene(image, np.ascontiguousarray(ids[offset::supersample, offset::supersample]), layout.things)
+    layout = describe(rng, options, wanted=wanted)
+    light, ids = trace(layout, options.width, options.height, supersample)
+    return Scene(photograph(light, rng), ids, layout.things)
 
 
 def _nothing() -> Solid:
     """A triangle without area, which is never drawn: it stands in where a table is empty."""
     point = np.zeros((3, 3), np.float32)
     mesh = Mesh(point, point, np.array([[0, 1, 2]], np.int32), np.zeros(1, np.int32))
-    materials = [np.zeros(raster.MATERIAL_COLUMNS, np.float32)]
+    materials = [np.zeros(shading.MATERIAL_COLUMNS, np.float32)]
     return Solid(mesh, np.eye(3, dtype=np.float32), 1.0, point[0], mesh, point, point[0], materials, 0)
 
 
-def _shadow_map(points: Floats, faces: NDArray[np.int32], axes: Floats) -> Floats:
-    """Depth (S, S) of the nearest surface along the axis `axes[2]`, infinite where there is none."""
-    seen = points @ axes.T
-    screen = np.empty((len(points), 4), np.float32)
-    screen[:, :2] = seen[:, :2] * SHADOW_SCALE + SHADOW_PIXELS / 2
-    screen[:, 2], screen[:, 3] = 500 - seen[:, 2], 1
-    depth: Floats = raster.rasterize(screen, faces, SHADOW_PIXELS, SHADOW_PIXELS)[2]
-    return depth
+def _from_light(points: Floats, faces: NDArray[np.int32], axes: Floats) -> Floats:
+    """Nearness (S, S) to the key light, `lamps.NEAR_FULL` and the height along the light; 0 for nothing."""
+    screen = points @ axes.T
+    screen[:, :2] *= SHADOW_SCALE
+    screen += np.array([SHADOW_PIXELS / 2, SHADOW_PIXELS / 2, lamps.NEAR_FULL], np.float32)
+    nearness: Floats = raster.rasterize(screen, faces, SHADOW_PIXELS, SHADOW_PIXELS)[1]
+    return nearness
+
+
+def _double(array: Floats) -> NDArray[np.float64]:
+    """For sums in double precision: the compiled code would convert each number each time."""
+    return array.astype(np.float64)
 
 
 def _gather(solids: Sequence[Solid]) -> tuple[Floats, NDArray[np.int32]]:
@@ -121,18 +117,21 @@ def contact(layout: Layout, world: Floats | None = None, faces: NDArray[np.int32
         faces: (F, 3) int32, likewise.
 
     Returns:
-        (SHADOW_PIXELS, SHADOW_PIXELS) float32 shares, `SHADOW_SCALE` pixels a centimetre about the origin.
+        (CONTACT_PIXELS, CONTACT_PIXELS) float32 shares, `CONTACT_SCALE` pixels a centimetre about the origin.
     """
     if world is None or faces is None:
         world, faces = _gather(layout.solids or [_nothing()])
-    lowest = _shadow_map(world, faces, _DOWN) - 500
-    near = np.where(np.isfinite(lowest), np.exp(-np.maximum(lowest, 0) / 3), 0).astype(np.float32)
-    light = layout.light
-    dark: Floats = (cv2.GaussianBlur(near, (0, 0), light.contact_blur) * light.contact_strength).astype(np.float32)
+    # Seen from below: what is nearer to the table hides what is above it, and what is far above it is not seen.
+    screen = world * np.array([CONTACT_SCALE, CONTACT_SCALE, -1 / CONTACT_REACH], np.float32)
+    screen += np.array([CONTACT_PIXELS / 2, CONTACT_PIXELS / 2, 1], np.float32)
+    near = raster.rasterize(screen, faces, CONTACT_PIXELS, CONTACT_PIXELS)[1]
+    near *= near * near * layout.light.contact_strength
+    blur = layout.light.contact_blur * (CONTACT_SCALE / SHADOW_SCALE)
+    dark: Floats = cv2.GaussianBlur(near, (0, 0), blur)
     return dark
 
 
-def trace(layout: Layout, width: int, height: int) -> tuple[Floats, NDArray[np.uint8]]:
+def trace(layout: Layout, width: int, height: int, supersample: int = 1) -> tuple[Floats, NDArray[np.uint8]]:
     """Draw a scene: linear light (height, width, 3) float32 and ids (height, width) uint8."""
     camera, light, solids = layout.camera, layout.light, layout.solids or (_nothing(),)
     world, faces = _gather(solids)
@@ -142,32 +141,38 @@ def trace(layout: Layout, width: int, height: int) -> tuple[Floats, NDArray[np.u
     past = layout.backdrop
     if not camera.sees_only(layout.table_size, width / height):
         past = cv2.resize(past, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    face, weights, _ = raster.rasterize(camera.project(world, width, height), faces, height, width)
-    shaded: Floats = raster.shade(
-        face,
-        weights,
-        faces,
+    columns, rows = width * supersample, height * supersample
+    screen = camera.project(world, columns, rows)
+    face = raster.rasterize(screen, faces, rows, columns)[0]
+    surfaces = shading.Surfaces(
+        screen,
         world,
         np.concatenate([s.mesh.normals for s in solids]),
         np.concatenate([s.local for s in solids]),
+        faces,
         material_of,
-        np.stack([*(m for s in solids for m in s.materials), layout.table]),
-        camera.axes,
-        camera.focal * width,
-        camera.eye,
-        light.axes,
-        light.key,
-        light.fill,
-        light.ambient,
-        light.lobes,
-        _shadow_map(world, faces, light.axes),
-        SHADOW_SCALE,
-        light.softness,
-        contact(layout, world, faces),
-        layout.table_size,
-        past,
     )
-    return shaded, np.where(face >= 0, id_of[face], 0).astype(np.uint8)
+    shadow = _from_light(world, faces, light.axes)
+    shaded: Floats = shading.shade(
+        face,
+        shading.Lens(_double(camera.axes), camera.focal * columns, _double(camera.eye)),
+        surfaces,
+        _double(np.stack([*(m for s in solids for m in s.materials), layout.table])),
+        shading.Lamps(
+            _double(light.axes),
+            _double(light.key),
+            _double(light.fill),
+            _double(light.ambient),
+            _double(light.lobes),
+            shadow,
+            SHADOW_SCALE,
+            light.softness,
+        ),
+        shading.Ground(layout.table_size, contact(layout, world, faces), CONTACT_SCALE, past),
+        supersample,
+    )
+    middle = face[supersample // 2 :: supersample, supersample // 2 :: supersample]
+    return shaded, np.where(middle >= 0, id_of[middle], 0).astype(np.uint8)
 
 
 def names_of(thing: Thing) -> dict[str, Any]:

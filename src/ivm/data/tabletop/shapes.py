@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +10,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ivm.core.extras import optional
+
+numba = optional("numba", extra="train")
+
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Path2 = Sequence[tuple[float, float]]
 
 
@@ -20,7 +26,7 @@ class Mesh:
     vertices: Floats
     """(V, 3) float32, centimetres."""
     normals: Floats
-    """(V, 3) float32, unit length; a little shorter at the poles of a lathe. `raster.shade` makes them unit again."""
+    """(V, 3) float32, unit length; a little shorter at the poles of a lathe. `shading.shade` makes them unit again."""
     faces: NDArray[np.int32]
     """(F, 3) int32 rows of `vertices`."""
     parts: NDArray[np.int32]
@@ -73,31 +79,68 @@ def _grid_faces(rows: int, columns: int) -> NDArray[np.int32]:
     return faces
 
 
+@lru_cache(maxsize=64)
+def _circle(sides: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Angles around a circle with their cosines and sines, (sides,) each; read-only, since many shapes share them."""
+    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
+    found = angle, np.cos(angle), np.sin(angle)
+    for array in found:
+        array.setflags(write=False)
+    return found
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _normals(points: Floats) -> Floats:
+    """Normals (rows, columns, 3) float32 of a grid of points whose last column is joined to the first."""
+    rows, columns, _ = points.shape
+    normals = np.zeros((rows, columns, 3), np.float32)
+    flat = np.zeros((rows, columns), np.bool_)
+    for row in range(rows):
+        above, below = max(row - 1, 0), min(row + 1, rows - 1)
+        for column in range(columns):
+            left, right = (column - 1) % columns, (column + 1) % columns
+            u = points[row, right, 0] - points[row, left, 0]
+            v = points[row, right, 1] - points[row, left, 1]
+            w = points[row, right, 2] - points[row, left, 2]
+            x = points[below, column, 0] - points[above, column, 0]
+            y = points[below, column, 1] - points[above, column, 1]
+            z = points[below, column, 2] - points[above, column, 2]
+            nx, ny, nz = v * z - w * y, w * x - u * z, u * y - v * x
+            length = math.sqrt(nx * nx + ny * ny + nz * nz)
+            flat[row, column] = length < 1e-9
+            if not flat[row, column]:
+                normals[row, column, 0] = nx / length
+                normals[row, column, 1] = ny / length
+                normals[row, column, 2] = nz / length
+    # A pole of the grid has no normal of its own: it takes that of the next row.
+    for row, neighbour in ((0, 1), (rows - 1, rows - 2)):
+        if flat[row].any():
+            for c in range(3):
+                normals[row, :, c] = normals[neighbour, :, c].mean()
+    return normals
+
+
 def _grid(points: Floats) -> Mesh:
     """Mesh of a (rows, columns, 3) grid of points; the last column is joined to the first."""
     rows, columns, _ = points.shape
-    along, around = np.empty_like(points), np.empty_like(points)
-    along[1:-1] = (points[2:] - points[:-2]) / 2.0
-    along[0], along[-1] = points[1] - points[0], points[-1] - points[-2]
-    around[:, 1:-1] = points[:, 2:] - points[:, :-2]
-    around[:, 0], around[:, -1] = points[:, 1] - points[:, -1], points[:, 0] - points[:, -2]
-    (u, v, w), (x, y, z) = np.moveaxis(around, -1, 0), np.moveaxis(along, -1, 0)
-    normals = np.stack([v * z - w * y, w * x - u * z, u * y - v * x], -1)
-    square = normals * normals
-    length = np.sqrt(square[..., 0] + square[..., 1] + square[..., 2])[..., None]
-    # A pole of the grid has no normal of its own: it takes that of the next row.
-    flat = length[..., 0] < 1e-9
-    normals = np.where(length > 1e-9, normals / np.maximum(length, 1e-9), 0)
-    for row, neighbour in ((0, 1), (rows - 1, rows - 2)):
-        if flat[row].any():
-            normals[row] = normals[neighbour].mean(axis=0)
     faces = _grid_faces(rows, columns)
-    return Mesh(
-        points.reshape(-1, 3).astype(np.float32),
-        normals.reshape(-1, 3).astype(np.float32),
-        faces,
-        np.zeros(len(faces), np.int32),
-    )
+    normals = _normals(points)
+    return Mesh(points.reshape(-1, 3), normals.reshape(-1, 3), faces, np.zeros(len(faces), np.int32))
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _smoothed(line_P2: Doubles, rounds: int) -> Doubles:
+    """Cut the corners of a line (Chaikin, Computer Graphics and Image Processing 3, 1974); its ends stay."""
+    for _ in range(rounds):
+        points = len(line_P2)
+        out = np.empty((2 * points, 2))
+        out[0], out[2 * points - 1] = line_P2[0], line_P2[points - 1]
+        for p in range(points - 1):
+            for c in range(2):
+                out[2 * p + 1, c] = 0.75 * line_P2[p, c] + 0.25 * line_P2[p + 1, c]
+                out[2 * p + 2, c] = 0.25 * line_P2[p, c] + 0.75 * line_P2[p + 1, c]
+        line_P2 = out
+    return line_P2
 
 
 def lathe(profile: Path2, *, sides: int = 28, warp: Callable[[Floats], Floats] | None = None, smooth: int = 0) -> Mesh:
@@ -109,15 +152,12 @@ def lathe(profile: Path2, *, sides: int = 28, warp: Callable[[Floats], Floats] |
         warp: maps angles in radians, (sides,), to factors on the radius, (sides,).
         smooth: corner-cutting rounds (Chaikin's) on the profile.
     """
-    line = np.asarray(profile, np.float64)
-    for _ in range(smooth):
-        quarter, three = 0.75 * line[:-1] + 0.25 * line[1:], 0.25 * line[:-1] + 0.75 * line[1:]
-        line = np.concatenate([line[:1], np.stack([quarter, three], 1).reshape(-1, 2), line[-1:]])
-    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
-    factor = np.ones(sides) if warp is None else warp(angle.astype(np.float32))
-    radius = line[:, :1] * factor[None]
-    points = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.repeat(line[:, 1:], sides, 1)], -1)
-    return _grid(points.astype(np.float32))
+    line = _smoothed(np.array(profile, np.float64), smooth)
+    angle, cosine, sine = _circle(sides)
+    radius = line[:, :1] if warp is None else line[:, :1] * warp(angle.astype(np.float32))
+    points = np.empty((len(line), sides, 3), np.float32)
+    points[..., 0], points[..., 1], points[..., 2] = radius * cosine, radius * sine, line[:, 1:]
+    return _grid(points)
 
 
 def ellipsoid(rx: float, ry: float, rz: float, *, square: float = 1.0, rows: int = 12, sides: int = 20) -> Mesh:
@@ -139,53 +179,101 @@ def ellipsoid(rx: float, ry: float, rz: float, *, square: float = 1.0, rows: int
     return _grid(points.astype(np.float32))
 
 
+@numba.njit(cache=True, error_model="numpy")
+def _rings(line_P3: Floats, radius_P: Floats, cosine_S: Floats, sine_S: Floats) -> tuple[Floats, Doubles]:
+    """Circles about the points of a path, with the point before the first and behind the last; the path's directions.
+
+    Returns:
+        (P + 2, S, 3) float32 and (P, 3) float64.
+    """
+    points, sides = len(line_P3), len(cosine_S)
+    forward_P3 = np.empty((points, 3))
+    for p in range(points):
+        before, after = max(p - 1, 0), min(p + 1, points - 1)
+        for c in range(3):
+            forward_P3[p, c] = line_P3[after, c] - line_P3[before, c]
+        length = max(math.sqrt((forward_P3[p] ** 2).sum()), 1e-9)
+        forward_P3[p] /= length
+    # The axis to which the path comes least near: no direction of the path is along it.
+    axis, least = 0, np.inf
+    for c in range(3):
+        most = np.abs(forward_P3[:, c]).max()
+        if most < least:
+            axis, least = c, most
+    second, third = (axis + 1) % 3, (axis + 2) % 3
+    out = np.empty((points + 2, sides, 3), np.float32)
+    side, up = np.zeros(3), np.zeros(3)
+    for p in range(points):
+        fx, fy, fz = forward_P3[p, axis], forward_P3[p, second], forward_P3[p, third]
+        length = max(math.sqrt(fy * fy + fz * fz), 1e-9)
+        side[axis], side[second], side[third] = 0.0, fz / length, -fy / length
+        up[axis] = fy * side[third] - fz * side[second]
+        up[second] = -fx * side[third]
+        up[third] = fx * side[second]
+        for s in range(sides):
+            for c in range(3):
+                out[p + 1, s, c] = line_P3[p, c] + radius_P[p] * (cosine_S[s] * side[c] + sine_S[s] * up[c])
+    for s in range(sides):
+        out[0, s], out[points + 1, s] = line_P3[0], line_P3[points - 1]
+    return out, forward_P3
+
+
 def tube(path: ArrayLike, radius: ArrayLike, *, sides: int = 10) -> Mesh:
     """Sweep a circle along a path of 3-D points; `radius` may vary along it. Ends are closed by a cone."""
     line = np.asarray(path, np.float64)
-    radii = np.broadcast_to(np.asarray(radius, np.float64), (len(line),)).copy()
-    forward = np.gradient(line, axis=0)
-    forward /= np.maximum(np.linalg.norm(forward, axis=1, keepdims=True), 1e-9)
-    helper = np.eye(3)[np.argmin(np.abs(forward).max(axis=0))]
-    side = np.cross(forward, helper)
-    side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
-    up = np.cross(forward, side)
-    line = np.concatenate([line[:1], line, line[-1:]])
-    side, up = (np.concatenate([axis[:1], axis, axis[-1:]]) for axis in (side, up))
-    radii = np.concatenate([[0], radii, [0]])
-    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
-    ring = np.cos(angle)[None, :, None] * side[:, None] + np.sin(angle)[None, :, None] * up[:, None]
-    mesh = _grid((line[:, None] + radii[:, None, None] * ring).astype(np.float32))
+    radii = np.full(len(line), radius, np.float64)
+    points, forward = _rings(line, radii, *_circle(sides)[1:])
+    mesh = _grid(points)
     mesh.normals[:sides], mesh.normals[-sides:] = -forward[0], forward[-1]
     return mesh
 
 
-def extrude(outline: Path2, height: float) -> Mesh:
+def extrude(outline: ArrayLike, height: float) -> Mesh:
     """Raise a star-shaped outline (seen from its mean point) from z = 0 to `height`, with flat sides."""
     line = np.asarray(outline, np.float32)
     if np.sum(line[:, 0] * np.roll(line[:, 1], -1) - line[:, 1] * np.roll(line[:, 0], -1)) < 0:
         line = line[::-1]
-    count, middle = len(line), line.mean(axis=0)
-    vertices: list[tuple[float, ...]] = []
-    normals: list[tuple[float, ...]] = []
-    faces: list[tuple[int, int, int]] = []
-    for z, sign in ((0.0, -1.0), (height, 1.0)):
-        start = len(vertices)
-        vertices += [(*middle, z), *((x, y, z) for x, y in line)]
-        normals += [(0, 0, sign)] * (count + 1)
-        faces += [(start, start + 1 + i, start + 1 + (i + 1) % count) for i in range(count)]
+    vertices, normals = _walls(np.ascontiguousarray(line), float(height))
+    faces = _wall_faces(len(line))
+    return Mesh(vertices, normals, faces, np.zeros(len(faces), np.int32))
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _walls(line: Floats, height: float) -> tuple[Floats, Floats]:
+    """Vertices and normals of `extrude`: bottom, top, each with its middle first, then four a side."""
+    count = len(line)
+    vertices, normals = np.zeros((6 * count + 2, 3), np.float32), np.zeros((6 * count + 2, 3), np.float32)
+    middle_x, middle_y = line[:, 0].mean(), line[:, 1].mean()
+    for top in range(2):
+        start = top * (count + 1)
+        vertices[start, 0], vertices[start, 1] = middle_x, middle_y
+        vertices[start + 1 : start + 1 + count, :2] = line
+        vertices[start : start + 1 + count, 2] = top * height
+        normals[start : start + 1 + count, 2] = 2 * top - 1
     for i in range(count):
-        (x0, y0), (x1, y1) = line[i], line[(i + 1) % count]
-        start = len(vertices)
-        outward = np.array([y1 - y0, x0 - x1, 0]) / max(float(np.hypot(y1 - y0, x0 - x1)), 1e-9)
-        vertices += [(x0, y0, 0), (x1, y1, 0), (x0, y0, height), (x1, y1, height)]
-        normals += [tuple(outward)] * 4
+        j, start = (i + 1) % count, 2 * count + 2 + 4 * i
+        along_x, along_y = line[j, 0] - line[i, 0], line[j, 1] - line[i, 1]
+        length = max(math.sqrt(along_x * along_x + along_y * along_y), 1e-9)
+        normals[start : start + 4, 0], normals[start : start + 4, 1] = along_y / length, -along_x / length
+        for k in range(4):
+            end = j if k % 2 else i
+            vertices[start + k, 0], vertices[start + k, 1] = line[end, 0], line[end, 1]
+            vertices[start + k, 2] = height if k > 1 else 0.0
+    return vertices, normals
+
+
+@lru_cache(maxsize=64)
+def _wall_faces(count: int) -> NDArray[np.int32]:
+    """Triangles (F, 3) of the vertices of `_walls`, counter-clockwise from outside; read-only."""
+    faces = []
+    for i in range(count):
+        here, after = 1 + i, 1 + (i + 1) % count
+        faces += [(0, after, here), (count + 1, count + 1 + here, count + 1 + after)]
+    for start in range(2 * count + 2, 6 * count + 2, 4):
         faces += [(start, start + 1, start + 2), (start + 1, start + 3, start + 2)]
-    return Mesh(
-        np.array(vertices, np.float32),
-        np.array(normals, np.float32),
-        np.array(faces, np.int32),
-        np.zeros(len(faces), np.int32),
-    )
+    array = np.array(faces, np.int32)
+    array.setflags(write=False)
+    return array
 
 
 def box(x: float, y: float, z: float) -> Mesh:
@@ -195,8 +283,8 @@ def box(x: float, y: float, z: float) -> Mesh:
 
 def disc(radius: float, height: float, *, sides: int = 28) -> Mesh:
     """A solid cylinder that stands on z = 0."""
-    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
-    return extrude([(radius * np.cos(a), radius * np.sin(a)) for a in angle], height)
+    _, cosine, sine = _circle(sides)
+    return extrude(radius * np.stack([cosine, sine], 1), height)
 
 
 def arc(radius: float, start: float, stop: float, *, points: int = 9, plane: str = "xz") -> list[tuple[float, ...]]:

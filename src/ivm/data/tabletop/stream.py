@@ -17,6 +17,7 @@ from ivm.core.instruction import token_batch
 from ivm.data.tabletop.colors import COLORS
 from ivm.data.tabletop.kinds import KINDS
 from ivm.data.tabletop.mujoco_studio import MujocoScenes
+from ivm.data.tabletop.options import SceneOptions, check_whole
 from ivm.data.tabletop.questions import Question, Questioner
 from ivm.data.tabletop.relations import RELATIONS
 from ivm.data.tabletop.scene import Scene, render
@@ -70,10 +71,10 @@ class TabletopStream:
             detail, and cost less.
         small_sizes: see `small_batches`.
         first_batch: scenes of earlier batches are not seen again: a later stage of training sets it to its first batch.
-        fewest: see `scene.render`; crowded tables teach more a picture.
-        most: see `scene.render`.
-        everyday: see `scene.render`.
-        kinds: see `scene.render`; nothing else is asked for either.
+        fewest: see `SceneOptions`; crowded tables teach more a picture.
+        most: see `SceneOptions`.
+        everyday: see `SceneOptions`.
+        kinds: see `SceneOptions`; nothing else is asked for either.
         forms: names of further forms of questions, see `relations.RELATIONS`.
         mujoco: share of the scenes that MuJoCo draws, from 0 to 1.
         rank: index of this process among `world` that train together; no two see the same scene.
@@ -113,19 +114,18 @@ class TabletopStream:
             "memory": 1,
             "small_batches": 0,
             "first_batch": 0,
-            "fewest": 0,
-            "most": self.fewest,
             "world": 1,
         }
         for name, low in least.items():
-            _check_whole(name, getattr(self, name), low)
-        _check_whole("fresh", self.fresh, 1, self.pictures)
-        _check_whole("rank", self.rank, 0, self.world - 1)
+            check_whole(name, getattr(self, name), low)
+        check_whole("fresh", self.fresh, 1, self.pictures)
+        check_whole("rank", self.rank, 0, self.world - 1)
         if type(self.mujoco) not in (int, float) or not 0 <= self.mujoco <= 1:
             raise OptionError(f"mujoco must be a share from 0 to 1, not {self.mujoco!r}")
         if not isinstance(self.forms, list | tuple) or not all(form in RELATIONS for form in self.forms):
             raise OptionError(f"forms must be a list of names among {', '.join(RELATIONS)}, not {self.forms!r}")
         _check_size("scene_size", self.scene_size, 1)
+        _ = self.scenes  # checks the rest
         for name in ("sizes", "small_sizes"):
             sizes = getattr(self, name)
             if not isinstance(sizes, list | tuple) or not sizes:
@@ -149,18 +149,22 @@ class TabletopStream:
             yield self._batch([self._scene(int(n), cache, studio) for n in numbers], width, height, rng)
             step += 1
 
-    def _studio(self) -> MujocoScenes:
-        """The scenes that MuJoCo draws; nothing is opened before the first of them."""
+    @property
+    def scenes(self) -> SceneOptions:
+        """What the scenes are like."""
         width, height = self.scene_size
-        return MujocoScenes(
-            self.seed,
+        return SceneOptions(
             width=width,
             height=height,
             fewest=self.fewest,
             most=self.most,
             everyday=self.everyday,
-            kinds=self.kinds,
+            kinds=tuple(self.kinds),
         )
+
+    def _studio(self) -> MujocoScenes:
+        """The scenes that MuJoCo draws; nothing is opened before the first of them."""
+        return MujocoScenes(self.seed, self.scenes)
 
     def _scene(self, number: int, cache: OrderedDict[int, Scene], studio: MujocoScenes | None = None) -> Scene:
         scene = cache.get(number)
@@ -176,16 +180,7 @@ class TabletopStream:
         before, after = math.floor(number * self.mujoco), math.floor((number + 1) * self.mujoco)
         if after > before:
             return studio.scene(before * self.world + self.rank)
-        width, height = self.scene_size
-        return render(
-            (self.seed, number * self.world + self.rank),
-            width=width,
-            height=height,
-            fewest=self.fewest,
-            most=self.most,
-            everyday=self.everyday,
-            kinds=self.kinds,
-        )
+        return render((self.seed, number * self.world + self.rank), self.scenes)
 
     def _batch(self, scenes: list[Scene], width: int, height: int, rng: np.random.Generator) -> Batch:
         views = [view(scene, width, height, rng) for scene in scenes]
@@ -200,12 +195,6 @@ class TabletopStream:
             kinds=np.stack([_classes(v, [KIND_CLASSES[t.kind] for t in v.things]) for v in views]),
             colors=np.stack([_classes(v, [COLOR_CLASSES[t.color] for t in v.things]) for v in views]),
         )
-
-
-def _check_whole(name: str, value: object, low: int, high: int | None = None) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
-        limits = f"from {low} to {high}" if high is not None else f"of at least {low}"
-        raise OptionError(f"{name} must be a whole number {limits}, not {value!r}")
 
 
 def _check_size(name: str, size: object, step: int) -> None:

@@ -19,7 +19,7 @@ from ivm.core.files import write_files
 from ivm.data.coding import encode_picture
 from ivm.data.tabletop.colors import confusable
 from ivm.data.tabletop.kinds import KINDS
-from ivm.data.tabletop.scene import Scene, render
+from ivm.data.tabletop.scene import Scene, SceneOptions, render
 from ivm.data.tabletop.wordings import kinds_called
 from ivm.evaluation.suites.item import LETTERS
 from ivm.masking.boxes import Box, bounding_box
@@ -129,11 +129,12 @@ def is_rendered(folder: Path) -> bool:
 
 def rendered(count: int, seed: int, size: tuple[int, int] = SIZE) -> Iterator[tuple[Scene, RenderedQuestion]]:
     """Yield `count` scenes with a question each, three of five for an attribute."""
+    options = SceneOptions(width=size[0], height=size[1], fewest=12, most=22)
     for number in range(count):
         spatial = number % 5 in (1, 3)
         for attempt in range(TRIES):
             key = (seed, number, attempt)
-            scene = render(key, width=size[0], height=size[1], fewest=12, most=22, supersample=1)
+            scene = render(key, options, supersample=1)
             rng = np.random.default_rng((*key, 1))
             one = spatial_question(scene, rng) if spatial else attribute_question(scene, rng)
             if one is not None:
