@@ -1,7 +1,8 @@
 """Train a small `ivm-nano` under each weighting, and print what came out.
 
     python -m benchmarks.dwsl -o runs/dwsl          # about half an hour on one core; run it again to go on
-    python -m benchmarks.dwsl -o /tmp/try --seeds 1 --steps 20
+    python -m benchmarks.dwsl -o runs/dwsl-40 --people 40
+    python -m benchmarks.dwsl -o runs/try --seeds 1 --steps 20
 
 Runs that are done are read from the folder.
 """
@@ -21,11 +22,12 @@ def main() -> None:
     """Make the data, do all runs that are not done, print the tables, draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/dwsl"), help="folder for data and runs")
+    parser.add_argument("--people", type=int, default=300, help="exact labels, beside 1500 of the machine")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each weighting")
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
     parser.add_argument("--only", action="append", choices=runs.ARMS, help="these weightings only")
     options = parser.parse_args()
-    folder = data.make(options.output / "data").parent
+    folder = data.make(options.output / "data", options.people).parent
     found: dict[str, list[dict[str, Any]]] = {arm: [] for arm in options.only or runs.ARMS}
     for seed in range(1, options.seeds + 1):
         for arm in found:

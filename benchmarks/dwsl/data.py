@@ -33,7 +33,7 @@ COLORS = {
 }
 SHAPES = ("disc", "triangle", "ring", "cross")
 WORDINGS = ("the {}", "pick up the {}", "{}", "where is the {}?")
-HUMANS, MACHINES, TESTS = 300, 1500, 600
+MACHINES, TESTS = 1500, 600
 """Labels."""
 
 _SEED = 77
@@ -110,8 +110,10 @@ def _mask(shape: str, x: float, y: float, radius: float, *, angle: float) -> Mas
     return np.asarray(np.all(sides, axis=0))
 
 
-def make(folder: Path) -> Path:
+def make(folder: Path, people: int) -> Path:
     """Write `human/`, `machine/` and `test/` with a shard each, and `truth.json`: of each machine label, its quality.
+
+    `people` is the number of exact labels to learn from.
 
     What is there already is left as it is.
     """
@@ -139,7 +141,7 @@ def make(folder: Path) -> Path:
             )
 
     counts: list[tuple[str, int, SourceKind]] = [
-        ("human", HUMANS, "human"),
+        ("human", people, "human"),
         ("machine", MACHINES, "machine"),
         ("test", TESTS, "human"),
     ]

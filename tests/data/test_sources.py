@@ -316,7 +316,7 @@ def test_a_folder_takes_several_data_sets_but_no_other_job_of_one_name(tmp_path)
     ToShards(source=source, folder=folder, name="one").run()
     ToShards(source=source, folder=folder, name="two").run()
     assert len(everything(ShardSource(folder))) == 6
-    with pytest.raises(OptionError, match="another --name"):
+    with pytest.raises(OptionError, match="another folder"):
         ToShards(source=source, folder=folder, name="one", masks="png").run()
     with pytest.raises(OptionError, match="cannot begin"):
         ToShards(source=source, folder=folder, name="../x")

@@ -39,6 +39,15 @@ def test_batches_differ(batches):
     assert not same(take(1, seed=1)[0], batches[0])
 
 
+def test_scenes_from_before_a_later_stage_are_not_seen_again_and_a_run_may_begin_before_it(batches):
+    assert same(take(1, first_batch=3)[0], batches[0])
+    shown, drawn = TabletopStream._scene, []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TabletopStream, "_scene", lambda self, n, *rest: drawn.append(n) or shown(self, n, *rest))
+        take(3, first_batch=3, start=3, memory=100)
+    assert min(drawn) == 3 * TINY["fresh"]
+
+
 def test_processes_see_other_scenes_of_the_same_size():
     one, other = (take(3, rank=rank, world=2) for rank in (0, 1))
     for a, b in zip(one, other, strict=True):

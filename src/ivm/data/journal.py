@@ -94,7 +94,7 @@ class Journal:
             if number == 0 and row != wanted:
                 raise OptionError(
                     f"'{self.path}' belongs to a job with other settings or another source: "
-                    "choose another folder or another --name, or remove it to begin anew"
+                    "choose another folder, or remove it to begin anew"
                 )
             if number:
                 self._places[row["part"]] = place

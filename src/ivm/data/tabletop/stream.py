@@ -144,7 +144,8 @@ class TabletopStream:
             # All processes draw the same size, so that none waits for another.
             width, height = sizes[int(np.random.default_rng((self.seed, step, 2)).integers(len(sizes)))]
             newest = (step + 1) * self.fresh
-            oldest = max(self.first_batch * self.fresh, newest - self.memory)
+            since = self.first_batch if step >= self.first_batch else 0
+            oldest = max(since * self.fresh, newest - self.memory)
             numbers = [*range(newest - self.fresh, newest), *rng.integers(oldest, newest, self.pictures - self.fresh)]
             yield self._batch([self._scene(int(n), cache, studio) for n in numbers], width, height, rng)
             step += 1
