@@ -47,6 +47,9 @@ def masks(
     split: Annotated[
         str | None, typer.Option(help="Only this split: val, testA, ...", show_default="all records")
     ] = None,
+    by_thing: Annotated[
+        bool, typer.Option("--by-thing", help="A row for each thing: the first of a record's instructions.")
+    ] = False,
     model: Model = "ivm-nano",
     threshold: Annotated[
         str, typer.Option(metavar="NUMBER", help="From 0 to 1: the heatmap above it is the mask.")
@@ -79,7 +82,9 @@ def masks(
         questions: Iterator[MaskQuestion | Fault] = rendered_masks(scenes)
     else:
         assert place is not None
-        questions = open_masks(place, layout=layout and layout.value, images=roots_of(images or ()), split=split)
+        questions = open_masks(
+            place, layout=layout and layout.value, images=roots_of(images or ()), split=split, by_thing=by_thing
+        )
     masker = load(model)
     origin = {
         "command": shlex.join(["ivm", *sys.argv[1:]]),

@@ -87,6 +87,13 @@ def test_every_sentence_of_refcoco_is_a_question(refcoco):
     assert asked[0].truth[0, 0] == 0
 
 
+def test_a_row_for_each_thing(refcoco):
+    asked = list(open_masks(refcoco, images={"": refcoco / "pictures"}, by_thing=True))
+    assert [one.category for one in asked] == ["the left cup", "the left cup", "the cup"]
+    plain = open_masks(refcoco, images={"": refcoco / "pictures"})
+    assert {one.category for one in plain} == {"present"}
+
+
 def test_a_split_that_there_is_not_is_named(refcoco):
     with pytest.raises(OptionError, match="testA, val"):
         list(open_masks(refcoco, images={"": refcoco / "pictures"}, split="test"))

@@ -41,7 +41,12 @@ class MaskQuestion:
 
 
 def open_masks(
-    place: Path, *, layout: str | None = None, images: Mapping[str, Path] | None = None, split: str | None = None
+    place: Path,
+    *,
+    layout: str | None = None,
+    images: Mapping[str, Path] | None = None,
+    split: str | None = None,
+    by_thing: bool = False,
 ) -> Iterator[MaskQuestion | Fault]:
     """Read a data set question by question; what is broken comes as a `Fault` in its place.
 
@@ -50,6 +55,7 @@ def open_masks(
         layout: a layout of `ivm.data`, or "grefcoco"; None finds it out.
         images: folders of pictures that the data set only names; "" for the usual one.
         split: only records that say so ("val", "testA"); None for all.
+        by_thing: a record's first instruction is the category of its questions, not whether it is there.
 
     Raises:
         RecordError: it is not there, or not of that layout.
@@ -59,10 +65,10 @@ def open_masks(
     references = _grefs(place) if layout in (None, "grefcoco") else None
     if layout == "grefcoco" and references is None:
         raise RecordError(f"'{place}' has no grefs(unc).json: give the folder of gRefCOCO's release")
-    questions = (
-        _grefcoco(references, roots) if references else _records(open_source(place, layout=layout, roots=roots))  # type: ignore[arg-type]
-    )
-    return _of_split(questions, split)
+    if references:
+        return _of_split(_grefcoco(references, roots), split)
+    source = open_source(place, layout=layout, roots=roots)  # type: ignore[arg-type]
+    return _of_split(_records(source, by_thing), split)
 
 
 def _of_split(
@@ -79,7 +85,7 @@ def _of_split(
         raise OptionError(f"No question is of the split {split!r}: there are {', '.join(sorted(seen)) or 'none'}")
 
 
-def _records(source: Source) -> Iterator[tuple[str, MaskQuestion | Fault]]:
+def _records(source: Source, by_thing: bool) -> Iterator[tuple[str, MaskQuestion | Fault]]:
     """Ask every text of every record, as RefCOCO's protocol does; of ReasonSeg's the first, as LISA's does."""
     from ivm.data.sources.reasonseg import ReasonSegSource
 
@@ -90,10 +96,10 @@ def _records(source: Source) -> Iterator[tuple[str, MaskQuestion | Fault]]:
             elif isinstance(source, ReasonSegSource):
                 yield from _reasonseg(item, source.entries[number])
             else:
-                yield from _of_record(item)
+                yield from _of_record(item, by_thing)
 
 
-def _of_record(record: Record) -> Iterator[tuple[str, MaskQuestion | Fault]]:
+def _of_record(record: Record, by_thing: bool) -> Iterator[tuple[str, MaskQuestion | Fault]]:
     from ivm.core.errors import IvmError
 
     split = record.provenance.split
@@ -109,7 +115,7 @@ def _of_record(record: Record) -> Iterator[tuple[str, MaskQuestion | Fault]]:
             MaskQuestion(
                 id=f"{record.uuid}/{number}" if len(record.instructions) > 1 else record.uuid,
                 group=record.provenance.group or record.uuid,
-                category="present" if record.present else "absent",
+                category=record.instructions[0] if by_thing else ("present" if record.present else "absent"),
                 picture=record.picture,
                 instruction=text,
                 truth=truth,
