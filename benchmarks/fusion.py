@@ -128,11 +128,12 @@ def main() -> None:
     """Learn, measure, print and, if wished, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, default=150, help="to measure on")
+    parser.add_argument("--seed", type=int, default=TEST_SEED, help="of the scenes to measure on")
     parser.add_argument("--known", type=int, default=40, help="scenes to calibrate on")
     parser.add_argument("--picture", type=Path)
     chosen = parser.parse_args()
     calibration = learn(things(CALIBRATION_SEED, chosen.known))
-    tested = things(TEST_SEED, chosen.scenes)
+    tested = things(chosen.seed, chosen.scenes)
     overlaps, ranked = measure(tested, calibration)
     print(f"{len(tested)} questions on {chosen.scenes} scenes, calibrated on {calibration.records} others; mean IoU:")
     for name, value in overlaps.items():

@@ -27,6 +27,7 @@ RECIPE = Path(__file__).parents[2] / "recipes" / "dwsl.yaml"
 FIRST = 400
 """Steps of the discriminator alone, where it comes first."""
 
+_JUDGE = {"agreement": True, "judging": "positive-unlabelled", "prior": 0.3}
 ARMS: dict[str, dict[str, Any]] = {
     "uniform": {},
     "human-only": {"sources": ("human",)},
@@ -34,10 +35,8 @@ ARMS: dict[str, dict[str, Any]] = {
     "dwsl, two stages": {"weighting": {"kind": "dwsl"}, "discriminator": {"first_steps": FIRST, "agreement": False}},
     "dwsl, joint": {"weighting": {"kind": "dwsl"}, "discriminator": {"agreement": False}},
     "dwsl, joint, agreement": {"weighting": {"kind": "dwsl"}, "discriminator": {"agreement": True}},
-    "dwsl, joint, agreement, PU": {
-        "weighting": {"kind": "dwsl"},
-        "discriminator": {"agreement": True, "judging": "positive-unlabelled", "prior": 0.3},
-    },
+    "dwsl, joint, agreement, PU": {"weighting": {"kind": "dwsl"}, "discriminator": _JUDGE},
+    "dwsl, the same, no floor": {"weighting": {"kind": "dwsl", "low": 0.0, "high": 1.0}, "discriminator": _JUDGE},
 }
 """Name of each way to weigh, and what it changes in the recipe."""
 
