@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -12,6 +14,7 @@ import pytest
 from fake_models import RedModel
 from ivm.core.errors import InstructionError, ModelError, OptionError
 from ivm.core.model import Prediction
+from ivm.inference.zoo import WEIGHTS
 from ivm.robotics.stream import MaskStream
 
 
@@ -177,3 +180,16 @@ def test_mistakes_are_named():
     for bad in ({"every": 0}, {"deadline": -1.0}, {"patience": 0}):
         with pytest.raises(OptionError):
             MaskStream(RedModel(), **bad)
+
+
+@pytest.mark.skipif(not (WEIGHTS / "ivm-nano" / "model.json").is_file(), reason="ivm-nano's weights are not here")
+def test_a_process_may_end_while_the_model_is_at_work():
+    code = """if True:
+        import numpy as np, ivm
+        from ivm.robotics.stream import MaskStream
+        stream = MaskStream(ivm.load().model, deadline=0)
+        stream.reset("the red cup")
+        stream(np.full((480, 640, 3), 128, np.uint8))
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ivm.core.errors import IvmError, OptionError
+from ivm.core.errors import OptionError
 from ivm.core.instruction import check_instruction
 from ivm.core.model import Heatmap, MaskModel, RGBImage
-from ivm.inference.seam import Answer, ask, encode
-from ivm.masking.heatmap import check_threshold, sigmoid, upsample_logits
+from ivm.masking.heatmap import check_threshold
 from ivm.robotics.tracking import Tracker
+from ivm.robotics.worker import Worker
 
 
 @dataclass
@@ -43,16 +40,6 @@ class StreamMask:
     kept_whole: bool
     fresh: bool
     """Whether the model answered about this very frame."""
-
-
-@dataclass(frozen=True)
-class _Told:
-    """The model's answer about a frame; `soft` is None where it found nothing."""
-
-    frame: int
-    view: NDArray[np.uint8]
-    soft: Heatmap | None
-    robot: Heatmap | None
 
 
 class MaskStream:
@@ -98,7 +85,7 @@ class MaskStream:
         self._robot_region = None if robot is None or isinstance(robot, str) else np.asarray(robot, np.bool_)
         self._tracker = Tracker()
         self._instruction: str | None = None
-        self._worker: _Worker | None = None
+        self._worker: Worker | None = None
         self._episode = 0
         self._own = self._waited = 0.0
         self._forget()
@@ -180,7 +167,7 @@ class MaskStream:
         if number and self._since < self.every:
             return False
         if self._worker is None:
-            self._worker = _Worker(self.model, self.threshold)
+            self._worker = Worker(self.model, self.threshold)
         assert self._instruction is not None, "checked above"
         questions = [self._instruction, *([self._robot_question] if self._robot_question else [])]
         # The caller may use its buffer again while the model still reads.
@@ -222,77 +209,3 @@ class MaskStream:
         if region is not None:
             soft = np.maximum(soft, region.astype(np.float32))
         return StreamMask(soft, False, fresh)
-
-
-_Work = tuple[int, int, RGBImage, NDArray[np.uint8], Sequence[str]]
-
-
-class _Worker:
-    """One thread in which the model answers about one frame at a time."""
-
-    def __init__(self, model: MaskModel, threshold: float) -> None:
-        self._model, self._threshold = model, threshold
-        self._changed = threading.Condition()
-        self._work: _Work | None = None
-        self._busy = self._closed = False
-        self._answer: tuple[int, _Told | IvmError] | None = None
-        threading.Thread(target=self._run, name="ivm-mask-stream", daemon=True).start()
-
-    def give(self, work: _Work) -> bool:
-        """Hand over a frame, unless one is in work; an answer that nobody took is dropped."""
-        with self._changed:
-            if self._busy:
-                return False
-            self._work, self._busy, self._answer = work, True, None
-            self._changed.notify_all()
-            return True
-
-    def take(self, episode: int, seconds: float | None) -> _Told | None:
-        """Return the answer, waiting for it at most that long; answers of earlier episodes are dropped."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._answer is not None or not self._busy, seconds)
-            if self._answer is None:
-                return None
-            (of, told), self._answer = self._answer, None
-        if of != episode:
-            return None
-        if isinstance(told, IvmError):
-            raise told
-        return told
-
-    def close(self) -> None:
-        """Let the thread end."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._work is not None or self._closed)
-                if self._closed or self._work is None:
-                    return
-                work, self._work = self._work, None
-            answer = self._told(work)
-            with self._changed:
-                self._answer, self._busy = (work[0], answer), False
-                self._changed.notify_all()
-
-    def _told(self, work: _Work) -> _Told | IvmError:
-        _, number, frame, view, questions = work
-        try:
-            features = encode(self._model, [frame])[0]
-            answers = ask(self._model, [features] * len(questions), list(questions))
-        except IvmError as error:
-            return error
-        except Exception as error:  # whatever a user's own model raises: it belongs to the caller, not to this thread
-            from ivm.core.errors import ModelError
-
-            return ModelError(f"The model {self._model.name} failed: {type(error).__name__}: {error}")
-        found: list[Any] = []
-        for one in answers:
-            if not isinstance(one, Answer):
-                return one
-            soft = sigmoid(upsample_logits(one.logits, *frame.shape[:2]))
-            found.append(soft if one.presence >= 0.5 and (soft > self._threshold).any() else None)
-        return _Told(number, view, found[0], found[1] if len(found) > 1 else None)
