@@ -53,6 +53,8 @@ def test_a_recipe_is_labelled_reviewed_and_exported(label, recipe, tmp_path):
     assert exported.stdout.startswith("5 records in set")
     again = label(recipe)
     assert again.stdout.splitlines()[0] == done.stdout.splitlines()[0]
+    told = json.loads(label("run", recipe, "--json").stdout)
+    assert (told["records"], told["folder"]) == (6, str(tmp_path / "out"))
 
 
 def test_experts_are_calibrated_on_labelled_pictures(label, recipe, tmp_path):

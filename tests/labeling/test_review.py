@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import threading
+import sys
 
 import numpy as np
 import pytest
@@ -14,40 +14,19 @@ from ivm.core.errors import OptionError, ShardError
 from ivm.core.images import load_image
 from ivm.data.coding import encode_picture
 from ivm.data.convert import ToShards
-from ivm.data.record import Provenance, Record
-from ivm.data.shards import Shard, write_shard
+from ivm.data.shards import Shard
 from ivm.labeling.review.app import serve_review
 from ivm.labeling.review.points import mask_from_points
 from ivm.labeling.review.queue import DECISIONS, Queue
 from ivm.labeling.review.reviewed import ReviewedSource
-from ivm.labeling.writer import REJECTED
+from labeling_review import review_folder, reviewing
 from labeling_tasks import square
-
-
-def record(name: str, weight: float, rejected: str = "") -> Record:
-    image = square("red")
-    about = {"ivm": "0", "things": [{"role": "target", "phrase": f"the {name}"}]}
-    return Record.of(
-        uuid=name,
-        image=encode_picture(image, "png"),
-        mask=image[..., 0] > 200,
-        instructions=[f"take the {name}"],
-        source="machine",
-        license="CC0-1.0",
-        weight=weight,
-        provenance=Provenance(maker=json.dumps(about | ({"rejected": rejected} if rejected else {}))),
-    )
 
 
 @pytest.fixture
 def folder(tmp_path):
     """Four records, one of them rejected by the run."""
-    out = tmp_path / "out"
-    (out / REJECTED).mkdir(parents=True)
-    write_shard(out / "run-000000.tar", [record("sure", 0.9), record("doubtful", 0.5)])
-    write_shard(out / "run-000001.tar", [record("middle", 0.7)])
-    write_shard(out / REJECTED / "run-000001.tar", [record("odd", 0.2, "experts disagree")])
-    return out
+    return review_folder(tmp_path / "out")
 
 
 def names(queue: Queue) -> list[str]:
@@ -168,20 +147,8 @@ def page(folder):
     """The real server in a thread."""
     pytest.importorskip("starlette", reason="the extra [label] is not installed")
     pytest.importorskip("uvicorn", reason="the extra [label] is not installed")
-    address, stop = [], []
-    ready = threading.Event()
-
-    def opened(url, server):
-        address.append(url)
-        stop.append(server)
-        ready.set()
-
-    thread = threading.Thread(target=serve_review, args=(Queue(folder), "Ann", 0), kwargs={"opened": opened})
-    thread.start()
-    assert ready.wait(60)
-    yield Page(address[0])
-    stop[0]()
-    thread.join()
+    with reviewing(folder) as address:
+        yield Page(address)
 
 
 def png(mask: np.ndarray) -> str:
@@ -203,6 +170,8 @@ def test_the_page_goes_through_the_queue(page, folder):
     status, second = page.ask("/api/records/0/decision", {"decision": "redraw", "mask": png(~mask)})
     assert (status, second["record"]["uuid"], second["left"]) == (200, "doubtful", 3)
     assert (Queue(folder).decisions["odd"].drawn() == ~mask).all()
+    later = page.ask("/api/records/1/decision", {"decision": "keep"})[1]
+    assert (later["record"]["uuid"], page.ask("/api/undo", {})[0]) == ("middle", 200)
     back = page.ask("/api/undo", {})[1]
     assert (back["record"]["uuid"], back["left"]) == ("odd", 4)
     clicked = page.ask("/api/records/0/points", {"points": [[12, 12, True]], "mask": png(mask)})[1]
@@ -220,6 +189,8 @@ def test_the_page_goes_through_the_queue(page, folder):
         ("/api/records/0/decision", {"decision": "redraw", "mask": "data:image/png;base64,!"}, "not base64"),
         ("/api/records/0/decision", {"decision": "redraw", "mask": "file:///etc/passwd"}, "PNG as a data URL"),
         ("/api/records/0/points", {"points": [["a"]], "mask": png(np.zeros((48, 48), bool))}, "list of"),
+        ("/api/records/0/decision", {"decision": "redraw", "mask": "data:image/png;base64,AAAA"}, "damaged"),
+        ("/api/records/0/decision", {"decision": "redraw"}, "PNG as a data URL"),
         ("/api/records/0/decision", [1], "JSON object"),
     ],
 )
@@ -234,6 +205,22 @@ def test_pages_of_other_sites_get_nothing(page, folder):
     status, answer = page.ask("/api/records/0/decision", {"decision": "keep"}, {"Content-Type": "text/plain"})
     assert (status, "application/json" in answer["error"]) == (400, True)
     assert not (folder / DECISIONS).exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../app.py", "/%2e%2e/app.py", "/page.js/../app.py", "/..%2fqueue.py", "/api/records/-1", "/api/records/x",
+     "/api/records/0/../../../etc/passwd"],
+)  # fmt: skip
+def test_no_path_leads_elsewhere(page, path):
+    assert page.ask(path)[0] == 404
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has more than one address of loopback by itself")
+def test_the_page_is_for_this_machine_alone(page):
+    """Every address of loopback leads here on a server that listens on all; only 127.0.0.1 does on this one."""
+    with pytest.raises(ConnectionRefusedError):
+        Page(page.host.replace("127.0.0.1", "127.0.0.2")).ask("/")
 
 
 def test_a_taken_port_is_named(page, folder):

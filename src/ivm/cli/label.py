@@ -10,8 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 from ivm.cli.console import emit, errors
-from ivm.cli.options import Debug
+from ivm.cli.options import Debug, Json, Model
 from ivm.cli.progress import bar
+from ivm.cli.serve import Port
 from ivm.core.errors import BatchError
 
 RECIPES = "recipes/label-tabletop.yaml"
@@ -47,6 +48,7 @@ def run(
     address: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help='A Ray cluster instead of the recipe\'s; "auto" finds it.')
     ] = None,
+    as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Label what a recipe says; run it again to go on where it stopped.
@@ -63,14 +65,16 @@ def run(
     chosen = read_recipe(recipe, overrides)
     if address is not None:
         chosen = chosen.at(address)
-    work = chosen.run()
+    work = chosen.run(_judges() if chosen.verifier == "judge" else None)
     with bar("labelling") as progress, chosen.engine_for(work.stages) as engine:
         report = work.run(engine, progress=progress)
     faults = "".join(f"{json.dumps(fault, ensure_ascii=False)}\n" for fault in report.set_aside).encode()
     write_files([(work.folder / "report.json", json.dumps(report.to_json(), indent=1).encode()),
                  (work.folder / "faults.jsonl", faults)])  # fmt: skip
-    for line in report.lines():
-        emit(line)
+    if as_json:
+        emit(json.dumps({"folder": str(work.folder), **report.to_json()}, ensure_ascii=False))
+    else:
+        emit("\n".join(report.lines()))
     for fault in report.set_aside[:MOST_FAULTS]:
         errors().print(f"{fault['kind']}: {fault['where']} ({fault['uuid']}): {fault['message']}")
     if report.set_aside:
@@ -80,11 +84,21 @@ def run(
         )
 
 
+def _judges() -> Any:
+    """What opens a judge of masks; needs the packages of training."""
+    from ivm.core.extras import optional
+
+    optional("torch", extra="train")
+    from ivm.training.judge import open_judge
+
+    return open_judge
+
+
 @app.command("calibrate")
 def calibrate(
     recipe: Recipe,
     on: Annotated[Path, typer.Option("--on", metavar="SOURCE", help="Data set with masks to trust.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where it is written.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The calibration to write.")] = Path(
         "calibration.json"
     ),
     records: Annotated[int, typer.Option(min=8, help="Labelled records to learn from, at most.")] = 200,
@@ -114,7 +128,7 @@ def review(
         Path | None,
         typer.Option(metavar="DIR", help="Write shards with all decisions in effect here, and serve no page."),
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 takes a free one.")] = 8010,
+    port: Port = 8010,
     by: Annotated[str, typer.Option(help="Who decides, as records tell it.")] = "a person",
     debug: Debug = False,
 ) -> None:
@@ -145,9 +159,9 @@ def review(
 @app.command("video")
 def video(
     frames: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the frames, in the order of their names.")],
-    instruction: Annotated[str, typer.Argument(help="What to keep.")],
+    instruction: Annotated[str, typer.Argument(metavar="INSTRUCTION", help="What to keep.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the shards; made.")],
-    model: Annotated[str, typer.Option(help="A name of the zoo, a file or a folder.")] = "ivm-nano",
+    model: Model = "ivm-nano",
     every: Annotated[int, typer.Option(min=1, help="Frames from one key frame to the next, at most.")] = 15,
     license: Annotated[str, typer.Option(help="Of the video.")] = "unknown",
     debug: Debug = False,

@@ -17,10 +17,10 @@ from ivm.labeling.plan import Planner, Role
 from ivm.labeling.rules import RulePlanner
 from ivm.labeling.run import StageSpec
 from ivm.labeling.stages import ExpertStage, FuseStage, Limits, PlanStage, VerifyStage, through
-from ivm.labeling.verify import AgainVerifier, LmmVerifier, Verifier
+from ivm.labeling.verify import AgainVerifier, JudgeVerifier, LmmVerifier, MaskJudge, Verifier
 from ivm.lmm.prompts import Prompt
 
-Verifying = Literal["none", "lmm", "again"]
+Verifying = Literal["none", "lmm", "again", "judge"]
 _LIGHT = 0.25
 """Cores of a worker that mostly waits."""
 
@@ -45,6 +45,7 @@ def label_stages(
     limits: Limits,
     verifier: Verifying,
     verify: Prompt | None,
+    judge: Callable[[], MaskJudge] | None = None,
 ) -> tuple[StageSpec, ...]:
     """The stages that draw masks: planning, a pool for each expert, and joining with verifying.
 
@@ -56,6 +57,7 @@ def label_stages(
         limits: what a record must be.
         verifier: who verifies.
         verify: the LMM verifier's prompt.
+        judge: opens the judge that verifies, in the worker; can be pickled.
     """
     pools = [
         StageSpec(
@@ -63,7 +65,7 @@ def label_stages(
         )
         for spec in experts
     ]
-    last = partial(judging_stage, calibration, limits, verifier, verify, experts[0])
+    last = partial(judging_stage, calibration, limits, verifier, verify, judge, experts[0])
     return (
         StageSpec(name="plan", make=partial(plan_stage, plan, roles), cpus=_LIGHT),
         *pools,
@@ -87,6 +89,7 @@ def judging_stage(
     limits: Limits,
     verifying: Verifying,
     prompt: Prompt | None,
+    judge: Callable[[], MaskJudge] | None,
     expert: ExpertSpec,
     asker: Asker | None,
 ) -> Callable[[Batch], Batch]:
@@ -99,6 +102,10 @@ def judging_stage(
         if prompt is None:
             raise OptionError("An LMM that verifies needs a prompt")
         verifier = LmmVerifier(_needed(asker), prompt)
+    elif verifying == "judge":
+        if judge is None:
+            raise OptionError("A judge that verifies must be opened: give judge")
+        verifier = JudgeVerifier(judge(), least=limits.human)
     else:
         verifier = AgainVerifier(Expert.load(expert))
     return Several([fusing, VerifyStage(verifier)])

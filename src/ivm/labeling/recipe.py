@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,10 +24,11 @@ from ivm.labeling.plan import ROLES, Role
 from ivm.labeling.run import RECORDS_A_SHARD, Engine, HereEngine, LabelRun, StageSpec
 from ivm.labeling.stages import Limits
 from ivm.labeling.task import TaskSource
+from ivm.labeling.verify import JudgeOpener, MaskJudge
 
 Direction = Literal["label", "invent"]
 Choice = Literal["rules", "lmm"]
-VerifierChoice = Literal["none", "lmm", "again"]
+VerifierChoice = Literal["none", "lmm", "again", "judge"]
 EngineChoice = Literal["ray", "here"]
 _LMM_KEYS = {
     "base_url", "model", "api_key_env", "concurrency", "retries", "reasks", "timeout_s", "first_wait_s", "structured",
@@ -53,7 +54,8 @@ class LabelRecipe:
         experts: each with `model` and, if wished, `name`, `workers`, `cpus`, `gpus`, `batch` and arguments of
             `ivm.load`.
         calibration: file of `ivm label calibrate`; None believes all experts alike.
-        verifier: "none", "lmm", or "again" (the first expert, asked once more in the masked picture).
+        verifier: "none", "lmm", "again" (the first expert, asked once more in the masked picture), or "judge".
+        judge: checkpoint of `ivm train` whose discriminator verifies.
         limits: see `stages.Limits`.
         lmm: `base_url`, `model`, budgets, prices and options of `LmmClient`; the key is named by `api_key_env` only.
         prompts: own files by name: plan, verify, invent.
@@ -71,6 +73,7 @@ class LabelRecipe:
     experts: list[dict[str, Any]] = field(default_factory=lambda: [{"model": "ivm-nano"}])
     calibration: str | None = None
     verifier: VerifierChoice = "none"
+    judge: str | None = None
     limits: dict[str, float] = field(default_factory=dict)
     lmm: dict[str, Any] | None = None
     prompts: dict[str, str] = field(default_factory=dict)
@@ -103,8 +106,12 @@ class LabelRecipe:
             check_keys("lmm", self.lmm, _LMM_KEYS)
         if self.lmm is None and "lmm" in (self.planner, self.verifier):
             raise RecipeError("The recipe's planner or verifier asks an LMM: give lmm with base_url and model")
+        if self.verifier == "judge" and (not isinstance(self.judge, str) or not self.judge):
+            raise RecipeError("The recipe's verifier is a judge: give judge, such as runs/nano/last.ckpt of ivm train")
         if any(isinstance(value, bool) or not isinstance(value, int | float) for value in self.limits.values()):
             raise RecipeError(f"The recipe's limits must be numbers, not {self.limits!r}")
+        if not 0 <= self.limits.get("human", 0) <= 1:
+            raise RecipeError(f"The recipe's limit human must be from 0 to 1, not {self.limits['human']!r}")
         self.expert_specs()
         self.lmm_settings()
 
@@ -166,11 +173,14 @@ class LabelRecipe:
         """
         return open_tasks(self.source, self.base)
 
-    def stages(self) -> tuple[StageSpec, ...]:
+    def stages(self, open_judge: JudgeOpener | None = None) -> tuple[StageSpec, ...]:
         """The stages of the run.
 
+        Args:
+            open_judge: opens the recipe's judge, where it has one, such as `ivm.training.judge.open_judge`.
+
         Raises:
-            OptionError: a prompt or the calibration cannot be read.
+            OptionError: a prompt or the calibration cannot be read, or a judge verifies and nothing opens it.
         """
         prompts = {name: prompt_of(name, self._own(self.prompts.get(name))) for name in ("plan", "verify", "invent")}
         if self.direction == "invent":
@@ -184,6 +194,7 @@ class LabelRecipe:
             limits=Limits(**self.limits),
             verifier=self.verifier,
             verify=prompts["verify"],
+            judge=self._judge(open_judge),
         )
 
     def calibrated(self) -> Calibration:
@@ -199,15 +210,15 @@ class LabelRecipe:
             raise OptionError(f"The calibration '{self.calibration}' lacks {', '.join(missing)}: calibrate again")
         return calibration
 
-    def run(self) -> LabelRun:
-        """The run that this recipe describes; raises as `task_source` and `stages` do."""
+    def run(self, open_judge: JudgeOpener | None = None) -> LabelRun:
+        """The run that this recipe describes; raises as `task_source`, `stages` and `open_judge` do."""
         return LabelRun(
             source=self.task_source(),
             folder=self.folder(),
             name=self.name,
-            stages=self.stages(),
+            stages=self.stages(open_judge),
             records=self.records,
-            settings=self._settings(),
+            settings=self._settings(open_judge),
         )
 
     @contextmanager
@@ -229,21 +240,36 @@ class LabelRecipe:
     def _own(self, path: str | None) -> Path | None:
         return None if path is None else self.base / path
 
-    def _settings(self) -> dict[str, Any]:
+    def _judge(self, open_judge: JudgeOpener | None) -> Callable[[], MaskJudge] | None:
+        if self.verifier != "judge" or self.direction != "label":
+            return None
+        if open_judge is None:
+            raise OptionError(
+                "The recipe's verifier is a judge, and nothing opens it: pass ivm.training.judge.open_judge to run()"
+            )
+        return partial(open_judge, self.base / str(self.judge))
+
+    def _settings(self, open_judge: JudgeOpener | None) -> dict[str, Any]:
         """All that the records depend on: not the number of workers, nor where they run."""
-        lmm = self.lmm_settings()
+        lmm, judge = self.lmm_settings(), self._judge(open_judge)
         prompts = {name: prompt_of(name, self._own(self.prompts.get(name))).id for name in ("plan", "verify", "invent")}
-        return {
+        limits = dataclasses.asdict(Limits(**self.limits))
+        told: dict[str, Any] = {
             "direction": self.direction,
             "planner": self.planner,
             "keep": list(self.keep),
             "experts": [{"name": one.name, "model": one.model, **one.options} for one in self.expert_specs()],
             "calibration": dataclasses.asdict(self.calibrated()),
             "verifier": self.verifier,
-            "limits": dataclasses.asdict(Limits(**self.limits)),
+            "limits": limits,
             "lmm": lmm.described() if lmm is not None else None,
             "prompts": prompts if "lmm" in (self.planner, self.verifier) else None,
         }
+        if judge is None:
+            del limits["human"]
+        else:  # opened here once, so that a mistake is told before workers start
+            told["judge"] = judge().name
+        return told
 
 
 def read_recipe(path: str | Path, overrides: Mapping[str, Any] | None = None) -> LabelRecipe:

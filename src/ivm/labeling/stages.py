@@ -134,12 +134,14 @@ class Limits:
         presence: least probability that each thing is there.
         smallest: least share of the picture that is needed.
         largest: greatest share.
+        human: least probability that a person drew the mask, where a judge verifies.
     """
 
     quality: float = 0.5
     presence: float = 0.5
     smallest: float = 0.0002
     largest: float = 0.9
+    human: float = 0.3
 
 
 @dataclass(slots=True)

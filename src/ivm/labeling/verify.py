@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -96,6 +97,10 @@ class MaskJudge(Protocol):
         ...
 
 
+JudgeOpener = Callable[[Path], MaskJudge]
+"""Opens a judge from a file; can be pickled. `ivm.training.judge.open_judge` is one; this room knows no training."""
+
+
 class JudgeVerifier:
     """Takes what a judge of masks finds likely enough to be a person's."""
 
@@ -114,12 +119,15 @@ class JudgeVerifier:
         self._judge, self._least, self.name = judge, least, judge.name
 
     def verify(self, cases: Sequence[Case]) -> list[Verdict | IvmError]:
-        """Judge all at once."""
+        """Judge all at once; where that fails, one by one, so that the others lose nothing."""
         if not cases:
             return []
-        scores = self._judge.judge(
-            [case.image for case in cases], [case.mask for case in cases], [case.instruction for case in cases]
-        )
+        try:
+            scores = self._judge.judge(
+                [case.image for case in cases], [case.mask for case in cases], [case.instruction for case in cases]
+            )
+        except IvmError as error:
+            return [error] if len(cases) == 1 else [self.verify([case])[0] for case in cases]
         return [
             Verdict(score >= self._least, score, "" if score >= self._least else "unlike a person's mask")
             for score in map(float, scores)

@@ -15,6 +15,7 @@ from ivm.data.tabletop.stream import COLOR_CLASSES, KIND_CLASSES, MASK_ONE, UNKN
 from ivm.models.nano.network import NanoNetwork
 from ivm.training.discriminator import Claim, MaskDiscriminator, agreement
 from ivm.training.examples import Examples
+from ivm.training.judge import SHOWN, shown
 from ivm.training.losses import discriminator_loss, mask_losses, weighted_mean
 from ivm.training.nano_data import PLACE, NanoBatches
 from ivm.training.places import Places
@@ -169,6 +170,7 @@ class NanoModule(pl.LightningModule):
                 apart.setdefault(key, {})[name] = checkpoint[key].pop(name)
         if apart:
             checkpoint["discriminator"] = apart
+            checkpoint[SHOWN] = shown(self.recipe.stream().sizes, agreement=self.judge.agreement)
         checkpoint["places"] = self.places.gathered()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -28,7 +28,8 @@ LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]"]
 Endpoint: TypeAlias = Callable[[Any], Awaitable[Any]]
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:",
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
@@ -85,10 +86,10 @@ class Review:
         return _png(mask_from_points(self._queue.record(place).image, _read_mask(told.get("mask")), points))
 
     def decide(self, place: int, told: dict[str, Any]) -> dict[str, Any]:
-        """Keep a decision, and tell the next record."""
-        mask = _read_mask(told["mask"]) if told.get("decision") == "redraw" else None
+        """Keep a decision, and tell the record after it; what was left for later comes when the rest is through."""
+        mask = _read_mask(told.get("mask")) if told.get("decision") == "redraw" else None
         self._queue.decide(place, str(told.get("decision")), mask, self._by)
-        return self.state(None)
+        return self.state(next((other for other in self._queue.waiting() if other > place), None))
 
     def undo(self) -> dict[str, Any]:
         """Take the last decision back, and tell its record."""

@@ -3,7 +3,7 @@
 
 const byId = (id) => document.getElementById(id);
 const canvas = byId("canvas");
-const view = canvas.getContext("2d");
+const view = canvas.getContext("2d", { willReadFrequently: true });
 const mask = document.createElement("canvas");
 const ink = mask.getContext("2d", { willReadFrequently: true });
 const picture = new Image();
@@ -26,11 +26,16 @@ async function ask(path, body) {
   return answer.headers.get("Content-Type").startsWith("image/") ? answer.blob() : answer.json();
 }
 
+function wait(on) {
+  busy = on;
+  byId("stage").setAttribute("aria-busy", String(on));
+}
+
 async function doing(work) {
   if (busy) return;
-  busy = true;
+  wait(true);
   byId("message").textContent = "";
-  try { await work(); } catch (error) { byId("message").textContent = error.message; } finally { busy = false; }
+  try { await work(); } catch (error) { byId("message").textContent = error.message; } finally { wait(false); }
 }
 
 function load(image, source) {
@@ -53,10 +58,16 @@ async function show(state) {
   byId("progress").max = state.all;
   byId("progress").value = state.all - state.left;
   byId("count").textContent = `${state.left} of ${state.all} to decide`;
+  points = [];
+  before = null;
+  changed = drawing = false;
+  mark("");
+  for (const id of Object.keys(buttons)) byId(id).disabled = !record && id !== "undo";
   if (!record) {
     byId("instruction").textContent = "All is decided.";
     byId("why").textContent = byId("about").textContent = "";
-    canvas.width = canvas.height = 1;
+    resize(1, 1);
+    byId("stage").setAttribute("aria-label", "No picture is left");
     return;
   }
   byId("instruction").textContent = record.instructions.join(" · ");
@@ -64,20 +75,23 @@ async function show(state) {
   const things = (record.about.things || []).map((thing) => `${thing.role}: ${thing.phrase}`).join(", ");
   byId("about").textContent = `${record.uuid}, weight ${record.weight.toFixed(2)}` +
     `${record.decided ? `, decided: ${record.decided}` : ""}. ${things}`;
-  canvas.width = mask.width = record.width;
-  canvas.height = mask.height = record.height;
+  byId("stage").setAttribute("aria-label", `The picture with the mask of: ${record.instructions.join(", ")}`);
+  resize(record.width, record.height);
   pointer = { x: record.width / 2, y: record.height / 2 };
-  points = [];
-  before = null;
-  changed = false;
-  choose("");
   const path = `api/records/${record.place}`;
   await Promise.all([load(picture, `${path}/picture`), putMask(`${path}/mask`)]);
   paint();
 }
 
+function resize(width, height) {
+  canvas.width = mask.width = width;
+  canvas.height = mask.height = height;
+  canvas.style.setProperty("--ratio", width / height);
+  canvas.style.setProperty("--most", record ? `${Math.max(480, width)}px` : "1px");
+}
+
 function paint() {
-  if (!record) return;
+  if (!record || !picture.complete || !picture.naturalWidth) return;
   view.globalCompositeOperation = "source-over";
   view.drawImage(picture, 0, 0);
   if (!hidden) {
@@ -106,13 +120,20 @@ function paint() {
   }
 }
 
-function choose(name) {
-  tool = tool === name ? "" : name;
+function mark(name) {
+  tool = name;
   for (const id of ["brush", "erase", "plus", "minus"]) byId(id).setAttribute("aria-pressed", String(tool === id));
+}
+
+function choose(name) {
+  if (!record) return;
+  mark(tool === name ? "" : name);
+  if (tool) byId("stage").focus(); // so that the space bar draws, and presses no button
   paint();
 }
 
 function stamp(from) {
+  if (!record || busy) return; // another record may be on its way, whose mask this is not
   ink.strokeStyle = ink.fillStyle = tool === "brush" ? "#fff" : "#000";
   ink.lineWidth = 2 * Number(byId("size").value);
   ink.lineCap = "round";
@@ -126,7 +147,7 @@ function stamp(from) {
 
 function use(from) {
   if (tool === "brush" || tool === "erase") stamp(from);
-  else if (tool) doing(click);
+  else if (tool && record) doing(click);
 }
 
 async function click() {
@@ -159,7 +180,15 @@ const acts = {
   e: () => choose("erase"),
   p: () => choose("plus"),
   n: () => choose("minus"),
-  c: () => { ink.fillStyle = "#000"; ink.fillRect(0, 0, mask.width, mask.height); points = []; before = null; changed = true; paint(); },
+  c: () => {
+    if (!record || busy) return;
+    ink.fillStyle = "#000";
+    ink.fillRect(0, 0, mask.width, mask.height);
+    points = [];
+    before = null;
+    changed = true;
+    paint();
+  },
   "[": () => { byId("size").stepDown(3); paint(); },
   "]": () => { byId("size").stepUp(3); paint(); },
   enter: () => changed && decide("redraw"),
@@ -173,6 +202,9 @@ for (const [id, key] of Object.entries(buttons)) byId(id).addEventListener("clic
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  // A button's own keys press it, and a slider's own keys move it.
+  if (event.target.tagName === "BUTTON" && (event.key === "Enter" || event.key === " ")) return;
+  if (event.target.tagName === "INPUT" && event.key.startsWith("Arrow")) return;
   const step = event.shiftKey ? 20 : 4;
   const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
   if (tool && moves[event.key]) {
@@ -186,7 +218,7 @@ document.addEventListener("keydown", (event) => {
   } else if (tool && event.key === " ") {
     use(pointer);
     event.preventDefault();
-  } else if (acts[event.key.toLowerCase()] && !(event.key === "Enter" && event.target.tagName === "BUTTON")) {
+  } else if (acts[event.key.toLowerCase()]) {
     acts[event.key.toLowerCase()]();
     event.preventDefault();
   }
@@ -197,6 +229,7 @@ function place(event) {
   return { x: (event.clientX - box.left) / box.width * canvas.width, y: (event.clientY - box.top) / box.height * canvas.height };
 }
 canvas.addEventListener("pointerdown", (event) => {
+  if (event.button !== 0 || !record) return;
   pointer = place(event);
   drawing = tool === "brush" || tool === "erase";
   if (drawing) canvas.setPointerCapture(event.pointerId);

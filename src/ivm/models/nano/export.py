@@ -110,7 +110,7 @@ def averaged(first: NanoNetwork, second: NanoNetwork, share: float) -> NanoNetwo
 
 def _read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return the sizes and the weights of a checkpoint of Lightning."""
-    checkpoint = _unpacked(path)
+    checkpoint = unpacked(path)
     state = {name.removeprefix("network."): value for name, value in checkpoint["state_dict"].items()}
     return checkpoint["hyper_parameters"]["network"], state
 
@@ -155,8 +155,12 @@ _DAMAGE = (
 """What PyTorch raises at a checkpoint that is not whole, or holds more than numbers and names."""
 
 
-def _unpacked(path: str | Path) -> Any:
-    """Read what `torch.save` wrote, without running anything in it."""
+def unpacked(path: str | Path) -> Any:
+    """Read what `torch.save` wrote, without running anything in it.
+
+    Raises:
+        CheckpointError: there is no file, it is damaged, or it holds more than numbers and names.
+    """
     # PyTorch's own words go on to explain how to run whatever a file holds, so they are not passed on.
     refusal = CheckpointError(f"{path} is no checkpoint of `ivm train`, or a damaged one: give the last.ckpt of a run")
     try:
