@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -24,28 +25,30 @@ from ivm.evaluation.suites.rendered import write_rendered
 ROOT = Path(__file__).parents[1]
 
 
+def tried(folder: Path, *, questions: int, seed: int) -> tuple[str, dict[str, Any]]:
+    """Run the trial in a folder, rendering its benchmark where it is not there; what was printed, and the times."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from fake_lmm import process  # type: ignore[import-not-found]
+
+    if not (folder / "bench" / "test_questions.jsonl").is_file():
+        write_rendered(folder / "bench", questions, seed=seed)
+    with process("evaluation.colour_lmm:answer") as url:
+        line = [sys.executable, "-m", "ivm", "eval", "lmm", "vstar", str(folder / "bench"), "--url", url]
+        line += ["--lmm", "colours", "-o", str(folder / "report")]
+        done = subprocess.run(line, check=True, capture_output=True, text=True, env={**os.environ, "COLUMNS": "120"})
+    return done.stdout, json.loads((folder / "report" / "report.json").read_text())["origin"]["times"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--questions", type=int, default=191, help="of the rendered benchmark")
     parser.add_argument("--seed", type=int, default=1, help="of its tables")
     parser.add_argument("--keep", type=Path, help="folder for benchmark and report, which are thrown away otherwise")
     options = parser.parse_args()
-    sys.path.insert(0, str(ROOT / "tests"))
-    from fake_lmm import process  # type: ignore[import-not-found]
-
     console = Console(width=120)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.keep or Path(temporary)
-        if not (folder / "bench" / "test_questions.jsonl").is_file():
-            write_rendered(folder / "bench", options.questions, seed=options.seed)
-        with process("evaluation.colour_lmm:answer") as url:
-            line = [sys.executable, "-m", "ivm", "eval", "lmm", "vstar", str(folder / "bench"), "--url", url]
-            line += ["--lmm", "colours", "-o", str(folder / "report")]
-            done = subprocess.run(
-                line, check=True, capture_output=True, text=True, env={**os.environ, "COLUMNS": "120"}
-            )
-        console.print(done.stdout, highlight=False, markup=False)
-        times = json.loads((folder / "report" / "report.json").read_text())["origin"]["times"]
+        printed, times = tried(options.keep or Path(temporary), questions=options.questions, seed=options.seed)
+        console.print(printed, highlight=False, markup=False)
         console.print({name: round(value, 2) if isinstance(value, float) else value for name, value in times.items()})
 
 

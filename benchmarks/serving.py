@@ -134,8 +134,8 @@ def ask_many(port: int, clients: int, until: float, count: int | None, told: Any
     )
 
 
-def throughput(rounds: int, console: Console) -> None:
-    """Pictures a second: `Masker.batch` on the same files, and eight clients of the server, in turns."""
+def rates(rounds: int) -> tuple[list[float], list[float]]:
+    """Pictures a second: `Masker.batch` on the same files, and sixteen clients of the server, in turns."""
     pictures = 96
     masker = ivm.load()
     data = PICTURE.read_bytes()
@@ -155,6 +155,12 @@ def throughput(rounds: int, console: Console) -> None:
             seen = told.get()
         assert len(seen["seconds"]) == pictures, seen
         served.append(pictures / seen["span"])
+    return bare, served
+
+
+def throughput(rounds: int, console: Console) -> None:
+    """Print what the server keeps of the bare model's speed."""
+    bare, served = rates(rounds)
     ratio = median(ours / plain for ours, plain in zip(served, bare, strict=True))
     console.print(
         f"batching: {median(served):.1f} pictures/s served, {median(bare):.1f} by Masker.batch with decoding and run "

@@ -24,7 +24,7 @@ def evaluate(*arguments):
 
 
 def test_a_checkpoint_is_measured(labelled, toy_nano):
-    done = evaluate(labelled, "--model", toy_nano, "--json", labelled / "out.json", "--sheet", labelled / "sheet.png")
+    done = evaluate(labelled, "--model", toy_nano, "-o", labelled / "out.json", "--sheet", labelled / "sheet.png")
     assert done.exit_code == 0, done.output
     told = json.loads((labelled / "out.json").read_text())
     assert told["phrases"] == ["{}", "pick up {}"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -136,6 +137,20 @@ class SceneReport:
         """Expected calibration error of `found` in ten bins (Naeini et al., AAAI 2015), 0 is best."""
         error = calibration_error([score.found for score in self.scores], [score.present for score in self.scores])
         return math.nan if error is None else error
+
+    def to_json(self) -> dict[str, Any]:
+        """Estimates, and each single score; None for what has no number."""
+        forms = [*self.forms, None]
+        numbers = {"auroc": self.auroc, "calibration_error": self.calibration_error}
+        return {
+            "questions": len(self.scores),
+            "by_form": {
+                form or "all present": {"pointing": self.pointing(form)._asdict(), "iou": self.iou(form)._asdict()}
+                for form in forms
+            },
+            **{name: None if math.isnan(value) else value for name, value in numbers.items()},
+            "scores": [asdict(score) for score in self.scores],
+        }
 
     def _estimate(self, name: str, form: str | None) -> Estimate:
         chosen = [score for score in self.scores if score.present and form in (None, score.form)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ def evaluate_folders(
     phrases: Sequence[str] = PHRASES,
     threshold: float = 0.5,
     json_file: Path | None = None,
+    json_to: Callable[[str], None] | None = None,
     sheet_file: Path | None = None,
     command: str = "",
     console: Console,
@@ -39,6 +40,7 @@ def evaluate_folders(
         phrases: see `answer_all`.
         threshold: see `answer_all`.
         json_file: gets everything as JSON.
+        json_to: is called with the same, after the report is printed.
         sheet_file: gets a PNG of all answers, the worst first.
         command: the line that a person would type to get the same, told in the report.
         console: for the report; progress goes to stderr.
@@ -72,10 +74,11 @@ def evaluate_folders(
         phrases=tuple(phrases),
     )
     print_report(result, origin, console)
-    files = []
-    if json_file is not None:
-        files.append((json_file, json.dumps(to_json(result, origin), indent=1, ensure_ascii=False).encode()))
+    text = json.dumps(to_json(result, origin), indent=1, ensure_ascii=False)
+    files = [] if json_file is None else [(json_file, text.encode())]
     if sheet_file is not None:
         files.append((sheet_file, encoded(draw_sheet(tiles), ".png")))
     write_files(files)
+    if json_to is not None:
+        json_to(text)
     return result

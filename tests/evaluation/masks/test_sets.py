@@ -195,7 +195,7 @@ def test_the_command_writes_every_score(refcoco, toy_nano):
         refcoco / "pictures",
         "--model",
         toy_nano,
-        "--json",
+        "-o",
         refcoco / "o.json",
     ]
     done = CliRunner().invoke(app, list(map(str, line)))
@@ -204,6 +204,9 @@ def test_the_command_writes_every_score(refcoco, toy_nano):
     told = json.loads((refcoco / "o.json").read_text())
     assert told["total"]["questions"] == len(told["scores"]) == 3
     assert told["weights"]
+    printed = CliRunner().invoke(app, [*map(str, line[:-2]), "--json"])
+    assert json.loads(printed.stdout)["scores"] == told["scores"]
+    assert "gIoU" in printed.stderr, "the table stands where it does not mix into the JSON"
 
 
 def test_one_of_source_and_scenes_must_be_given(toy_nano):

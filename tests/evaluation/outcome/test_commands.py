@@ -56,6 +56,12 @@ def test_a_benchmark_is_asked_and_two_reports_compare(squares, toy_nano, tmp_pat
     assert diff.exit_code == 0, diff.output
     assert "highlight/random" in diff.stdout
     assert "sha256_questions" in diff.stdout
+    compared = json.loads(invoke("diff", tmp_path / "a", tmp_path / "b", "--json").stdout)
+    assert [one["first"] for one in compared["comparisons"]] == ["raw", "highlight", "highlight/random"]
+    assert not compared["same_questions"]
+    with running(FakeLmm(answer)) as lmm:
+        printed = invoke(*line(squares, lmm, toy_nano, tmp_path / "a"), "--json")
+    assert {one["arm"] for one in json.loads(printed.stdout)["arms"]} == {"raw", "highlight", "highlight/random"}
 
 
 @pytest.mark.parametrize(
@@ -114,6 +120,31 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(squares, toy_nano, tmp_path
 
 def test_render_writes_a_benchmark(tmp_path):
     pytest.importorskip("numba", reason="tables are rendered with numba")
-    done = invoke("render", tmp_path / "bench", "--questions", 1)
+    done = invoke("render", "-o", tmp_path / "bench", "--questions", 1)
     assert done.exit_code == 0, done.output
     assert (tmp_path / "bench" / "test_questions.jsonl").is_file()
+
+
+def mask_report(folder, name, rows, **changes):
+    told = {"model": name, "weights": {}, "threshold": 0.5, "total": {}, "scores": rows} | changes
+    (folder / name).write_text(json.dumps(told))
+    return folder / name
+
+
+def test_reports_about_masks_compare_by_iou_and_pointing(tmp_path):
+    rows = [{"id": str(n), "group": str(n), "iou": 0.25, "hit": None if n == 3 else 1.0} for n in range(4)]
+    first = mask_report(tmp_path, "a.json", rows)
+    second = mask_report(tmp_path, "b.json", [row | {"iou": 0.5} for row in rows])
+    done = invoke("diff", first, second)
+    assert done.exit_code == 0, done.output
+    table = {line.split()[0]: line.split()[1:5] for line in done.stdout.splitlines() if line.strip()}
+    assert table["IoU"] == ["4", "0.250", "0.500", "+0.250"]
+    assert table["pointing"] == ["3", "1.000", "1.000", "+0.000"]
+    assert table["model"] == ["a.json", "b.json"]
+
+
+def test_a_report_about_masks_without_scores_is_named(tmp_path):
+    broken = mask_report(tmp_path, "a.json", [{"id": "1"}])
+    done = invoke("diff", broken, broken)
+    assert isinstance(done.exception, RecordError)
+    assert "lacks scores" in str(done.exception)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -97,6 +97,7 @@ def evaluate_masks(
     origin: dict[str, Any],
     threshold: float = 0.5,
     json_file: Path | None = None,
+    json_to: Callable[[str], None] | None = None,
     console: Console,
 ) -> MaskSummary:
     """Ask, print the metrics and write them.
@@ -106,7 +107,8 @@ def evaluate_masks(
         questions: see `open_masks` and `rendered_masks`.
         origin: what was run, written into the file: command, version, model, weights, data.
         threshold: in [0, 1].
-        json_file: gets everything, each question too.
+        json_file: gets everything as JSON, each question too.
+        json_to: is called with the same, after the report is printed.
         console: for the report; progress goes to stderr.
 
     Raises:
@@ -134,7 +136,7 @@ def evaluate_masks(
     summary = MaskSummary(tuple(one.score for one in scored))
     faults = [one.fault for one in scored if one.fault]
     print_masks(summary, faults, console)
-    if json_file is not None:
+    if json_file is not None or json_to is not None:
         told = {
             **origin,
             "threshold": threshold,
@@ -143,7 +145,11 @@ def evaluate_masks(
             "faults": faults,
             "scores": [asdict(one.score) | {"iou": one.score.iou} for one in scored],
         }
-        write_files([(json_file, json.dumps(told, indent=1, ensure_ascii=False).encode())])
+        text = json.dumps(told, indent=1, ensure_ascii=False)
+        if json_file is not None:
+            write_files([(json_file, text.encode())])
+        if json_to is not None:
+            json_to(text)
     return summary
 
 

@@ -1,7 +1,12 @@
-"""`ivm eval diff`: what is different between two reports, question by question where they asked the same."""
+"""`ivm eval diff`: what is different between two reports, question by question where they asked the same.
+
+Reports are those of `ivm eval lmm`, where each way of asking is compared, and those of `ivm eval masks`, where IoU and
+pointing are.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,9 +36,16 @@ class Difference:
     only_second: tuple[str, ...]
     same_questions: bool
 
+    def to_json(self) -> dict[str, Any]:
+        """Everything."""
+        return {**self.__dict__, "comparisons": [one.to_json() for one in self.comparisons]}
+
 
 def read_report(path: Path) -> dict[str, Any]:
-    """Read a report of `ivm eval lmm`, from its file or its folder.
+    """Read a report of `ivm eval lmm`, from its file or its folder, or one of `ivm eval masks`.
+
+    Returns:
+        `origin` and `outcomes`; of masks each question is an outcome by IoU and, where something is there, by pointing.
 
     Raises:
         RecordError: it cannot be read, or is no such report.
@@ -45,9 +57,26 @@ def read_report(path: Path) -> dict[str, Any]:
         raise RecordError(f"'{file}' cannot be read ({error.strerror}): give a report.json, or its folder") from None
     except ValueError as error:
         raise RecordError(f"'{file}' is not JSON ({error}): give a report.json of ivm eval lmm") from None
+    if isinstance(told, dict) and {"scores", "total", "weights"} <= set(told):
+        return _of_masks(told, file)
     if not isinstance(told, dict) or told.get("format") != FORMAT or told.get("version") != VERSION:
-        raise RecordError(f"'{file}' is no report of ivm eval lmm: give its report.json")
+        raise RecordError(f"'{file}' is no report: give the report.json of ivm eval lmm, or a file of ivm eval masks")
     return told
+
+
+def _of_masks(told: dict[str, Any], file: Path) -> dict[str, Any]:
+    try:
+        outcomes: list[dict[str, Any]] = [
+            {"arm": arm, "question": str(row["id"]), "score": float(row[key]), "checksum": str(row["group"])}
+            for arm, key in (("IoU", "iou"), ("pointing", "hit"))
+            for row in told["scores"]
+            if row[key] is not None
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"'{file}' lacks scores ({error!r}): ask again with ivm eval masks --json") from None
+    asked = hashlib.sha256("\n".join(sorted({row["question"] for row in outcomes})).encode()).hexdigest()
+    settings = {name: told.get(name) for name in ("version", "model", "weights", "data", "split", "threshold")}
+    return {"origin": settings | {"suite": {"sha256_questions": asked}}, "outcomes": outcomes}
 
 
 def difference(first: dict[str, Any], second: dict[str, Any]) -> Difference:
