@@ -15,7 +15,7 @@ PINS = {canonicalize_name(pin.name): pin for pin in map(Requirement, filter(lamb
 BASE = PROJECT["dependencies"]
 IN_CI = [
     line
-    for extra in ("data", "dev", "full", "label", "openvino", "robot", "serve", "train", "eval")
+    for extra in ("data", "dev", "docs", "full", "label", "openvino", "robot", "serve", "train", "eval")
     for line in PROJECT["optional-dependencies"][extra]
 ]
 

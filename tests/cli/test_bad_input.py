@@ -18,10 +18,11 @@ from ivm.core import errors
 
 
 def sentence(done) -> str:
-    """The only line on standard error, less "error: "."""
+    """The only line on standard error, less "error: "; below it stands where to read more."""
     lines = done.stderr.decode().splitlines()
-    assert len(lines) == 1, lines
+    assert len(lines) == 2, lines
     assert lines[0].startswith("error: ")
+    assert lines[1].startswith("more: docs/errors.md#")
     return lines[0].removeprefix("error: ")
 
 
@@ -116,7 +117,7 @@ def test_debug_shows_the_traceback_and_the_sentence(place, environment, where):
     assert done.returncode == errors.ImageNotFoundError.exit_code
     lines = done.stderr.decode().splitlines()
     assert lines[0] == "Traceback (most recent call last):"
-    assert lines[-1].startswith("error: There is no file at 'gone.png'")
+    assert lines[-2].startswith("error: There is no file at 'gone.png'")
 
 
 def no_large_files() -> None:

@@ -26,7 +26,10 @@ def test_version():
 def test_help_names_every_command():
     done = ivm_command("--help")
     assert done.returncode == 0
-    assert all(name in done.stdout for name in ("mask", "models", "--version", "--install-completion"))
+    assert all(
+        name in done.stdout
+        for name in ("mask", "models", "doctor", "docs/errors.md", "--version", "--install-completion")
+    )
 
 
 def test_help_of_mask_has_examples_and_every_option():

@@ -28,5 +28,5 @@ def test_the_weights_are_put_into_one_folder(convert, tmp_path):
 def test_a_mistake_is_one_sentence(convert, tmp_path):
     done = convert("--llava", "gone", "-o", "one")
     assert done.returncode == 41
-    assert done.stderr == "error: There is no file or folder at gone: check the path\n"
+    assert done.stderr == "error: There is no file or folder at gone: check the path\nmore: docs/errors.md#models\n"
     assert not (tmp_path / "one").exists()

@@ -94,6 +94,9 @@ def test_a_leak_has_its_own_exit_code(ivm, place):
     code, out, _ = ivm("leaks", "train", "--against", "eval", "-j", 1)
     assert code == 73
     assert out.startswith("leak: r1 ")
+    told = json.loads(ivm("leaks", "train", "--against", "eval", "--json", "-j", 1)[1])
+    assert told["train"].startswith("r1 ")
+    assert "e1" in told["evaluation"]
 
 
 def test_split(ivm, place):

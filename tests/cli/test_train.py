@@ -37,9 +37,9 @@ def ivm(place, *arguments, **options):
 
 
 def sentence(done) -> str:
-    """The only line on standard error, less "error: "."""
+    """The only line on standard error, less "error: "; below it stands where to read more."""
     lines = done.stderr.splitlines()
-    assert len(lines) == 1, done.stderr
+    assert [line.partition(":")[0] for line in lines[1:]] in ([], ["more"]), done.stderr
     assert lines[0].startswith("error: ")
     return lines[0].removeprefix("error: ")
 
@@ -148,6 +148,9 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(place):
     network = sum(p.numel() for p in NanoModule(NanoRecipe(**TINY_RECIPE)).parameters())
     assert f"model nano: {network:,} parameters trained, 0 frozen" in done.stdout
     assert "4 steps of 6 pictures: 24 in all" in done.stdout
+    line = ["train", str(place / "tiny.yaml"), "data.pictures=3", "data.fresh=2", "--dry-run", "--json"]
+    told = json.loads(CliRunner().invoke(app, line).stdout)
+    assert (told["model"], told["steps"], told["pictures"]) == ("nano", 4, 6)
     assert sorted(place.rglob("*")) == before
 
 

@@ -23,7 +23,7 @@ def fails(arguments: list[str], error: type[errors.IvmError], words: str) -> Non
     done = subprocess.run(line, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (error.exit_code, "")
     assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.count("\n") == 2, "the sentence, and where to read more"
     assert words in done.stderr
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ivm.cli import convert, data, demo, eval, export, label, mask, mcp, models, proxy, robot, serve, train
+from ivm.cli import convert, data, demo, doctor, eval, export, label, mask, mcp, models, proxy, robot, serve, train
 from ivm.cli.options import Debug, Version
 
 app = typer.Typer(
@@ -13,6 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
+    epilog="ivm doctor says what works here; docs/errors.md has the exit codes and what helps.",
 )
 
 
@@ -23,6 +24,7 @@ def every_command(version: Version = False, debug: Debug = False) -> None:
 
 app.command("mask", epilog=mask.EXAMPLES)(mask.mask)
 app.add_typer(models.app, name="models")
+app.command("doctor")(doctor.doctor)
 app.add_typer(eval.app, name="eval")
 app.add_typer(data.app, name="data")
 app.add_typer(label.app, name="label")

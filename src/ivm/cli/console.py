@@ -33,11 +33,51 @@ def errors() -> Console:
     return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
-def error_line(sentence: str) -> None:
-    """Print `error: <sentence>` on standard error; the sentence is never read as markup."""
+def tables(*, as_json: bool) -> Console:
+    """A console for tables: on standard output, or on standard error where standard output takes JSON."""
+    from rich.console import Console
+
+    return Console(stderr=as_json)
+
+
+def error_line(sentence: str, docs: str | None = None) -> None:
+    """Print `error: <sentence>` on standard error, and below it where to read more; nothing is read as markup.
+
+    Args:
+        sentence: what was wrong, where, and the remedy.
+        docs: page below docs/ and section of it, as errors name it.
+    """
     from rich.text import Text
 
     errors().print(Text.assemble(("error: ", "bold red"), sentence))
+    if docs is not None:
+        errors().print(Text(f"more: {docs_link(docs)}", style="dim"))
+
+
+def docs_link(docs: str, site: str | None = None) -> str:
+    """Where to read a page of the documentation.
+
+    Args:
+        docs: page below docs/ and section of it: "errors.md#pictures".
+        site: address of the documentation; by default the one that the package names as its own, and where it names
+            none, the page in the repository is told.
+    """
+    page, _, section = docs.partition("#")
+    address = _site() if site is None else site
+    place = f"{address.rstrip('/')}/{page.removesuffix('.md')}/" if address else f"docs/{page}"
+    return f"{place}#{section}" if section else place
+
+
+def _site() -> str:
+    """The address that the project's metadata calls Documentation, or nothing."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        addresses = metadata("ivm").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    named = (line.partition(",") for line in addresses)
+    return next((address.strip() for name, _, address in named if name.strip() == "Documentation"), "")
 
 
 def show_log() -> None:

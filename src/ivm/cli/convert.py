@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ivm.cli.console import emit
-from ivm.cli.options import Debug
+from ivm.cli.options import Debug, Llava, Sam
 
 
 class Dtype(StrEnum):
@@ -23,15 +23,14 @@ class Dtype(StrEnum):
 
 def convert(
     source: Annotated[
-        str, typer.Argument(help="IVM's checkpoint, for example IVM-V1.0.bin, or ivm-7b for the released one.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="IVM's checkpoint, for example IVM-V1.0.bin, or ivm-7b for the released one."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the model; made.")],
-    sam: Annotated[
-        str | None, typer.Option(help="SAM's .pth, folder or hub id.", show_default="facebook/sam-vit-huge")
-    ] = None,
-    llava: Annotated[
-        str | None, typer.Option(help="LLaVA's folder or hub id.", show_default="llava-hf/llava-1.5-7b-hf")
-    ] = None,
+    sam: Sam = None,
+    llava: Llava = None,
     merge: Annotated[bool, typer.Option(help="Add the adapters to the language model's weights.")] = True,
     dtype: Annotated[Dtype, typer.Option(help="Precision of SAM's and LLaVA's weights; auto keeps it.")] = Dtype.auto,
     debug: Debug = False,

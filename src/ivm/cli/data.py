@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ivm.cli import data_looking
+from ivm.cli.completion import listed, one_of
 from ivm.cli.console import emit, errors
 from ivm.cli.data_options import Boxes, BoxesAs, DrawnBy, Images, LayoutName, source_of
-from ivm.cli.options import Debug
+from ivm.cli.options import Debug, Renderer, RendererName, Seed
 from ivm.cli.progress import Workers, bar, worker_count
 from ivm.core.errors import BatchError, OptionError
 
@@ -23,7 +25,13 @@ app = typer.Typer(help="Make, convert, check and look at data sets.", no_args_is
 MOST_FAULTS = 10
 """Faults that are told on the terminal; the file has all."""
 
+RENDERERS = {RendererName.fast: "2.5d", RendererName.mujoco: "mujoco"}
+"""What records call who drew them."""
+
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for what is written; made.")]
+
+
+Records = Annotated[int, typer.Option("--records", min=1, help="About how many a shard holds.")]
 
 
 class To(StrEnum):
@@ -41,6 +49,9 @@ class Masks(StrEnum):
     keep = "keep"
 
 
+MasksAs = Annotated[Masks, typer.Option("--masks", help="Write masks as run lengths, grey PNG, or as they are.")]
+
+
 class Pictures(StrEnum):
     """How pictures are written."""
 
@@ -49,36 +60,29 @@ class Pictures(StrEnum):
     png = "png"
 
 
-class Renderer(StrEnum):
-    """Who draws tables."""
-
-    fast = "2.5d"
-    mujoco = "mujoco"
-
-
 @app.command("make")
 def make(
     output: Output,
     scenes: Annotated[int, typer.Option(min=1, help="How many tables to render.")] = 1000,
     questions: Annotated[int, typer.Option(min=1, help="Records of each table, at most.")] = 2,
-    seed: Annotated[int, typer.Option(min=0, help="Another one makes other tables.")] = 0,
+    seed: Seed = 0,
     size: Annotated[str, typer.Option(metavar="WxH", help="Of the pictures.")] = "320x240",
-    renderer: Annotated[
-        Renderer, typer.Option(help="The quick one, or MuJoCo, with other shadows and highlights.")
-    ] = Renderer.fast,
-    records: Annotated[int, typer.Option(min=1, help="About how many a shard holds.")] = 1000,
-    masks: Annotated[Masks, typer.Option(help="How masks are written.")] = Masks.rle,
+    renderer: Renderer = RendererName.fast,
+    records: Records = 1000,
+    masks: MasksAs = Masks.rle,
     workers: Workers = None,
     debug: Debug = False,
 ) -> None:
     """Render tables with things on them, ask about them, and write records with exact masks; run it again to go on.
 
     The same seed makes the same files, on any number of processes.
+
+    Example: ivm data make -o shards --scenes 10000 --renderer mujoco
     """
     from ivm.core.extras import optional
 
     optional("numba", extra="data")
-    if renderer is Renderer.mujoco:
+    if renderer is RendererName.mujoco:
         optional("mujoco", extra="data")
         from ivm.data.tabletop.mujoco_gl import open_context
 
@@ -88,7 +92,7 @@ def make(
 
     width, height = _size(size)
     source = SceneSource(
-        scenes=scenes, questions=questions, seed=seed, width=width, height=height, renderer=renderer.value
+        scenes=scenes, questions=questions, seed=seed, width=width, height=height, renderer=RENDERERS[renderer]
     )
     job = ToShards(source=source, folder=output, name=f"{source.name}-{seed}", records=records, masks=masks.value)
     with bar("rendering") as progress:
@@ -112,8 +116,8 @@ def convert(
     name: Annotated[
         str | None, typer.Option(help="What the names of files begin with.", show_default="the name of SOURCE")
     ] = None,
-    records: Annotated[int, typer.Option(min=1, help="About how many a shard holds.")] = 1000,
-    masks: Annotated[Masks, typer.Option(help="Run lengths, grey PNG, or as they are.")] = Masks.rle,
+    records: Records = 1000,
+    masks: MasksAs = Masks.rle,
     pictures: Annotated[Pictures, typer.Option(help="Files as they are, or encoded anew.")] = Pictures.keep,
     workers: Workers = None,
     debug: Debug = False,
@@ -148,11 +152,14 @@ def split(
     output: Output,
     val: Annotated[float, typer.Option(min=0, max=1, help="Share to validate with.")] = 0.1,
     test: Annotated[float, typer.Option(min=0, max=1, help="Share to test with.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Another one draws other splits.")] = 0,
+    seed: Seed = 0,
     workers: Workers = None,
     debug: Debug = False,
 ) -> None:
-    """Part a data set into train, val and test shards; videos, scenes and nearly equal pictures stay together."""
+    """Part a data set into train, val and test shards; videos, scenes and nearly equal pictures stay together.
+
+    Example: ivm data split shards -o parts --val 0.1
+    """
     from ivm.data.splitting import Splitter
     from ivm.data.splitting import split as part
     from ivm.data.survey import Survey
@@ -166,12 +173,26 @@ def split(
         emit(f"{name}: {one.records} records in {output / name}")
 
 
+def _parts() -> Iterable[str]:
+    from ivm.data.fetch import ARCHIVES
+
+    return ARCHIVES
+
+
 @app.command("fetch")
 def fetch(
-    what: Annotated[str, typer.Argument(metavar="ivm-mix-1m", help="The data set.")],
+    what: Annotated[
+        str, typer.Argument(metavar="ivm-mix-1m", help="The data set.", autocompletion=one_of("ivm-mix-1m"))
+    ],
     output: Output = Path("ivm-mix-1m"),
     part: Annotated[
-        list[str] | None, typer.Option(help="human, robot or vqa; may be repeated.", show_default="all")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="human, robot or vqa; may be repeated.",
+            show_default="all",
+            autocompletion=listed(_parts),
+        ),
     ] = None,
     debug: Debug = False,
 ) -> None:
@@ -179,6 +200,8 @@ def fetch(
 
     The part vqa holds no pictures: it needs those of COCO, GQA, TextVQA, Visual Genome, Flickr30k, VSR and OpenImages,
     named to ivm data convert with --images.
+
+    Example: ivm data fetch ivm-mix-1m --part human
     """
     from ivm.data.fetch import ARCHIVES
     from ivm.data.fetch import fetch as bring

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from ivm.cli.console import emit, errors
 from ivm.cli.data_options import Boxes, BoxesAs, Images, source_of
-from ivm.cli.options import Debug, Json
+from ivm.cli.options import Debug, Json, Seed
 from ivm.cli.progress import Workers, bar, worker_count
 from ivm.core.errors import InvalidDataError, LeakError, OptionError
 
@@ -29,8 +30,8 @@ def validate(
     places: Places,
     images: Images = None,
     boxes: BoxesAs = Boxes.padded,
-    as_json: Json = False,
     workers: Workers = None,
+    as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Name every broken record, one a line; exit with 72 if there is one.
@@ -38,6 +39,8 @@ def validate(
     Missing or damaged pictures and masks, empty or constant masks, sizes that differ, a uuid given twice, a nearly
     equal picture in two splits, an instruction that is empty or not English. Splits are the SOURCEs, the folders train,
     val and test in one, or what each record says.
+
+    Example: ivm data validate shards --json
     """
     from ivm.data.checking import faults_of
 
@@ -62,11 +65,14 @@ def stats(
     output: Page = Path("stats.html"),
     images: Images = None,
     boxes: BoxesAs = Boxes.padded,
-    as_json: Json = False,
     workers: Workers = None,
+    as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Count what a data set is made of, and draw it: instruction lengths, mask areas, who drew the masks, licences."""
+    """Count what a data set is made of, and draw it: instruction lengths, mask areas, who drew the masks, licences.
+
+    Example: ivm data stats shards -o stats.html
+    """
     from ivm.core.files import write_files
     from ivm.data.pages import plot_page
 
@@ -85,12 +91,15 @@ def show(
     place: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder or file of a data set.")],
     output: Page = Path("samples.html"),
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many samples.")] = 60,
-    seed: Annotated[int, typer.Option(min=0, help="Another one shows others.")] = 0,
+    seed: Seed = 0,
     images: Images = None,
     boxes: BoxesAs = Boxes.padded,
     debug: Debug = False,
 ) -> None:
-    """Write a page with random samples and their masks, one file to open in a browser or to send to somebody."""
+    """Write a page with random samples and their masks, one file to open in a browser or to send to somebody.
+
+    Example: ivm data show shards --count 100
+    """
     from ivm.core.files import write_files
     from ivm.data.pages import random_items, sample_page
 
@@ -102,15 +111,18 @@ def show(
 
 def card(
     places: Places,
-    title: Annotated[str | None, typer.Option(help="Name of the data set.", show_default="that of SOURCE")] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="The card.", show_default="README.md in SOURCE"),
+        typer.Option("--output", "-o", metavar="FILE", help="The card to write.", show_default="README.md in SOURCE"),
     ] = None,
+    title: Annotated[str | None, typer.Option(help="Name of the data set.", show_default="that of SOURCE")] = None,
     workers: Workers = None,
     debug: Debug = False,
 ) -> None:
-    """Write a card: what the data set holds, how masks are kept, which licences its records have."""
+    """Write a card: what the data set holds, how masks are kept, which licences its records have.
+
+    Example: ivm data card shards --title "Tables"
+    """
     from ivm.core.files import write_files
     from ivm.data.stats import card as written
 
@@ -135,9 +147,13 @@ def leaks(
     ],
     images: Images = None,
     workers: Workers = None,
+    as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Name every record to train on whose picture is nearly one of an evaluation set; exit with 73 if there is one."""
+    """Name every record to train on whose picture is nearly one of an evaluation set; exit with 73 if there is one.
+
+    Example: ivm data leaks parts/train --against bench
+    """
     from ivm.data.checking import leaks_of
 
     learnt = _surveyed(train, images, Boxes.padded, workers)
@@ -145,7 +161,7 @@ def leaks(
     found = 0
     for leak in leaks_of(list(learnt.values()), list(asked.values())):
         found += 1
-        emit(str(leak))
+        emit(json.dumps(dataclasses.asdict(leak), ensure_ascii=False) if as_json else str(leak))
     if found:
         raise LeakError(
             f"{found} records to train on show pictures of the evaluation sets: leave them out of the training"

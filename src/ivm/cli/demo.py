@@ -8,13 +8,11 @@ import typer
 
 from ivm.cli.console import emit
 from ivm.cli.options import Debug, Device, Llava, Model, Quiet, Sam
-from ivm.cli.serve import Hosts, Keys, Port, address_of, settings_of
+from ivm.cli.serve import Host, Hosts, Keys, Port, address_of, settings_of
 
 
 def demo(
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 takes all, so that a phone in the same network can come.")
-    ] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Port = 7860,
     model: Model = "ivm-nano",
     sam: Sam = None,
@@ -28,7 +26,10 @@ def demo(
 ) -> None:
     """Open a page to try it: drop a picture, type what to keep, see heatmap, highlight, blur, crop and cut-out.
 
-    Nothing leaves this machine. The page needs nothing from the web.
+    Nothing leaves this machine. The page needs nothing from the web. With --host 0.0.0.0 a phone in the same
+    network can come.
+
+    Example: ivm demo --port 7861 --no-browser
     """
     from ivm.core.extras import optional
 

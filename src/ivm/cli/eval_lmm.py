@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ivm.cli.console import emit
-from ivm.cli.options import Debug, Model, style_of, threshold_of
+from ivm.cli.completion import listed
+from ivm.cli.console import emit, tables
+from ivm.cli.options import Debug, FillColor, Json, Model, Preset, Seed, Threshold, style_of, threshold_of
 from ivm.cli.progress import Workers, bar, worker_count
 from ivm.core.errors import OptionError
 
@@ -33,13 +36,6 @@ class SuiteName(StrEnum):
     mme = "mme"
 
 
-class Preset(StrEnum):
-    """Styles."""
-
-    paper = "paper"
-    v1 = "v1"
-
-
 class SentAs(StrEnum):
     """How pictures are sent."""
 
@@ -53,8 +49,20 @@ RENDERED_NOTE = (
 )
 
 
+def _views() -> Iterable[str]:
+    from ivm.evaluation.trial.variants import VIEWS
+
+    return VIEWS
+
+
+def _controls() -> Iterable[str]:
+    from ivm.evaluation.trial.variants import CONTROLS
+
+    return (*CONTROLS, "none")
+
+
 def lmm(
-    suite: Annotated[SuiteName, typer.Argument(help="The benchmark.")],
+    suite: Annotated[SuiteName, typer.Argument(metavar="SUITE", help="The benchmark.")],
     place: Annotated[Path, typer.Argument(metavar="PLACE", help="Its folder, or its file of questions, as published.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the report; made.")],
     lmm_name: Annotated[str, typer.Option("--lmm", metavar="NAME", help="The model, as its server calls it.")],
@@ -71,6 +79,7 @@ def lmm(
             help="How masked pictures are shown; may be repeated: highlight, blur, gray, inpaint, alpha, crop, "
             "crop-highlight, crop-blur, original+crop.",
             show_default="highlight, crop, original+crop",
+            autocompletion=listed(_views),
         ),
     ] = None,
     control: Annotated[
@@ -78,12 +87,13 @@ def lmm(
         typer.Option(
             help="What each view is held against; may be repeated: oracle, random, shuffled, matched, or none.",
             show_default="oracle, random, shuffled",
+            autocompletion=listed(_controls),
         ),
     ] = None,
     model: Model = "ivm-nano",
-    threshold: Annotated[str, typer.Option(metavar="NUMBER", help="From 0 to 1: what is above is kept.")] = "0.5",
-    preset: Annotated[Preset, typer.Option(help="The style of masked pictures.")] = Preset.paper,
-    fill_color: Annotated[str | None, typer.Option(metavar="COLOR", help="What the rest becomes.")] = None,
+    threshold: Threshold = "0.5",
+    preset: Preset = "paper",
+    fill_color: FillColor = None,
     likelihood: Annotated[
         bool, typer.Option("--likelihood", help="Rank options by likelihood; the server must tell it.")
     ] = False,
@@ -103,11 +113,12 @@ def lmm(
     retries: Annotated[int, typer.Option(min=0, help="How often a question is sent again after a failure.")] = 6,
     train: Annotated[
         list[Path] | None,
-        typer.Option(help="Training records of the mask model, to look for the benchmark's pictures in; repeatable."),
+        typer.Option(help="Records that the mask model learnt from, to look for the pictures in; may be repeated."),
     ] = None,
     allow_leaks: Annotated[bool, typer.Option("--allow-leaks", help="Go on where there are some.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the controls.")] = 0,
+    seed: Seed = 0,
     workers: Workers = None,
+    as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Ask a benchmark's questions with raw pictures, masked ones and controls; write a report as HTML and JSON.
@@ -117,8 +128,6 @@ def lmm(
 
     Example: ivm eval lmm vstar vstar_bench --url http://localhost:8000/v1 --lmm Qwen/Qwen3-VL-8B-Instruct -o report
     """
-    from rich.console import Console
-
     from ivm.evaluation.outcome.session import PAGE, Run
     from ivm.evaluation.report import weights_of
     from ivm.evaluation.suites.opening import open_suite
@@ -130,7 +139,7 @@ def lmm(
 
     controls = [] if control == ["none"] else control or list(DEFAULT_CONTROLS)
     arms = arms_of(view or list(DEFAULT_VIEWS), controls)
-    level, style = threshold_of(threshold), style_of(preset.value, fill_color, None, None)
+    level, style = threshold_of(threshold), style_of(preset, fill_color, None, None)
     questions = open_suite(suite.value, place, images=images, limit=limit)
     masker = load(model)
     surveys = [_surveyed(one, workers) for one in train or ()]
@@ -169,8 +178,9 @@ def lmm(
                 progress(done, total)
 
             finished = run.run(told)
-    finished.show(Console())
-    emit(str(output / PAGE))
+    finished.show(tables(as_json=as_json))
+    page = str(output / PAGE)
+    emit(json.dumps({"page": page, **finished.results.to_json()}, ensure_ascii=False) if as_json else page)
 
 
 def _endpoint(

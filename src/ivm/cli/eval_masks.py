@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ivm.cli.console import emit, tables
 from ivm.cli.data_options import Images, roots_of
-from ivm.cli.options import Debug, Model, threshold_of
+from ivm.cli.options import Debug, Json, Model, Scores, Threshold, threshold_of
 from ivm.core.errors import OptionError
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def masks(
     place: Annotated[
         Path | None, typer.Argument(metavar="SOURCE", help="Folder of a data set, or its file of annotations.")
     ] = None,
+    json_file: Annotated[Path | None, typer.Argument(hidden=True)] = None,  # --json FILE, as it was called at first
+    output: Scores = None,
     scenes: Annotated[
         int | None, typer.Option(min=1, help="Instead of SOURCE: so many rendered tables.", show_default=False)
     ] = None,
@@ -51,10 +54,8 @@ def masks(
         bool, typer.Option("--by-thing", help="A row for each thing: the first of a record's instructions.")
     ] = False,
     model: Model = "ivm-nano",
-    threshold: Annotated[
-        str, typer.Option(metavar="NUMBER", help="From 0 to 1: the heatmap above it is the mask.")
-    ] = "0.5",
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all scores there.")] = None,
+    threshold: Threshold = "0.5",
+    as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Measure masks against RefCOCO, gRefCOCO, ReasonSeg, IVM-Mix, any data set of ivm data, or rendered tables.
@@ -64,8 +65,6 @@ def masks(
 
     Example: ivm eval masks refcoco --images coco/train2014 --split val
     """
-    from rich.console import Console
-
     from ivm import __version__
     from ivm.evaluation.masks.session import evaluate_masks
     from ivm.evaluation.masks.sets import open_masks
@@ -86,6 +85,7 @@ def masks(
             place, layout=layout and layout.value, images=roots_of(images or ()), split=split, by_thing=by_thing
         )
     masker = load(model)
+    printed = as_json and json_file is None
     origin = {
         "command": shlex.join(["ivm", *sys.argv[1:]]),
         "version": __version__,
@@ -99,6 +99,7 @@ def masks(
         questions,
         origin=origin,
         threshold=threshold_of(threshold),
-        json_file=json_file,
-        console=Console(),
+        json_file=output or json_file,
+        json_to=emit if printed else None,
+        console=tables(as_json=printed),
     )

@@ -14,8 +14,10 @@ from ivm.core.errors import OutputError
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of `ivm train`, for example runs/nano/last.ckpt.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the model.")] = Path(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint of `ivm train`, for example runs/nano/last.ckpt.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the model; made.")] = Path(
         "my-nano"
     ),
     average_with: Annotated[

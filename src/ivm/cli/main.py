@@ -52,9 +52,10 @@ def run(arguments: list[str]) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one finds the end under way
         return _fail("interrupted before anything was written: run the same command again", INTERRUPTED, error, debug)
     except MemoryError as error:
-        return _fail("Not enough memory: use smaller pictures or a smaller --batch-size", OUT_OF_MEMORY, error, debug)
+        sentence = "Not enough memory: use smaller pictures or a smaller --batch-size"
+        return _fail(sentence, OUT_OF_MEMORY, error, debug, IvmError.docs)
     except IvmError as error:
-        return _fail(str(error), error.exit_code, error, debug)
+        return _fail(str(error), error.exit_code, error, debug, error.docs)
     except OSError as error:
         return _fail(f"The operating system refused: {error}", IvmError.exit_code, error, debug)
     finally:
@@ -93,18 +94,18 @@ def _before_dashes(arguments: list[str]) -> list[str]:
     return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
-def _fail(sentence: str, code: int, error: BaseException, debug: bool) -> int:
+def _fail(sentence: str, code: int, error: BaseException, debug: bool, docs: str | None = None) -> int:
     if debug:
         traceback.print_exception(error)
-    _say(sentence)
+    _say(sentence, docs)
     return code
 
 
-def _say(sentence: str) -> None:
+def _say(sentence: str, docs: str | None) -> None:
     from ivm.cli.console import error_line
 
     with contextlib.suppress(BrokenPipeError):
-        error_line(sentence)
+        error_line(sentence, docs)
 
 
 def _settle_stdout() -> None:

@@ -7,7 +7,28 @@ from typing import Annotated
 
 import typer
 
-from ivm.cli.options import Debug, Device, Dtype, Encoder, Json, Llava, LowGpuMemory, Model, Quantize, Quiet, Sam
+from ivm.cli.completion import one_of
+from ivm.cli.options import (
+    PICTURES,
+    SHEET,
+    BatchSize,
+    Blur,
+    Debug,
+    Device,
+    Dilate,
+    Dtype,
+    Encoder,
+    FillColor,
+    Json,
+    Llava,
+    LowGpuMemory,
+    Model,
+    Preset,
+    Quantize,
+    Quiet,
+    Sam,
+    Threshold,
+)
 
 Picture = Annotated[
     str,
@@ -38,15 +59,6 @@ Output = Annotated[
         show_default=False,
     ),
 ]
-Threshold = Annotated[
-    str, typer.Option("--threshold", "-t", metavar="NUMBER", help="From 0 to 1: keep what the heatmap gives more.")
-]
-Preset = Annotated[
-    str,
-    typer.Option(
-        "--preset", metavar="paper|v1", help="How the mask is grown and softened: as in the paper, or as in v1.0."
-    ),
-]
 Style = Annotated[
     str,
     typer.Option(
@@ -55,6 +67,7 @@ Style = Annotated[
         metavar="NAME",
         help="The picture that -o - writes: highlight, blur, crop, crop-blur, alpha, gray, inpaint, heatmap, soft "
         "or hard. gray, inpaint (other things taken away) and heatmap are added to the files when named here.",
+        autocompletion=one_of(*PICTURES),
     ),
 ]
 Only = Annotated[
@@ -64,18 +77,8 @@ Only = Annotated[
         metavar="NAME",
         help="Write only this picture, named as for --style, or sheet; may be repeated.",
         show_default=False,
+        autocompletion=one_of(*PICTURES, SHEET),
     ),
-]
-FillColor = Annotated[
-    str | None,
-    typer.Option("--fill-color", metavar="COLOR", help='What replaces the rest: "white", "#808080" or "128,128,128".'),
-]
-Blur = Annotated[int | None, typer.Option("--blur", metavar="PIXELS", help="Size of the blur, odd; 201 without it.")]
-Dilate = Annotated[
-    int | None, typer.Option("--dilate", metavar="PIXELS", help="How far the mask is grown, odd; 21 without it.")
-]
-BatchSize = Annotated[
-    int, typer.Option("--batch-size", min=1, help="Pictures that the model answers at once, of a folder or .jsonl.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what an earlier run of many pictures has done.")]
 

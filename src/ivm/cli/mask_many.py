@@ -27,6 +27,7 @@ class InterruptedJobError(IvmError):
     """Ctrl-C ended a job between two pictures."""
 
     exit_code = 130
+    docs = None
 
 
 def mask_many(request: Request, *, batch_size: int, overwrite: bool) -> None:

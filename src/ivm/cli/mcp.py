@@ -9,8 +9,8 @@ import typer
 
 from ivm.cli.console import emit
 from ivm.cli.options import Debug, Device, Llava, Model, Quiet, Sam
-from ivm.cli.proxy import AllowFetch, FetchSeconds, Megabytes, Megapixels, NoFetch
-from ivm.cli.serve import Hosts, Keys, Port, address_of, settings_of
+from ivm.cli.proxy import AllowFetch, FetchSeconds, NoFetch
+from ivm.cli.serve import Host, Hosts, Keys, Megabytes, Megapixels, Port, SessionSeconds, address_of, settings_of
 
 Folder = Annotated[
     list[Path] | None,
@@ -37,9 +37,9 @@ Examples:
 def mcp(
     folder: Folder = None,
     http: Annotated[
-        bool, typer.Option("--http", help="Speak HTTP at /mcp instead of standard input and output.")
+        bool, typer.Option("--http", help="Speak HTTP at /mcp of --host and --port, not on standard input and output.")
     ] = False,
-    host: Annotated[str, typer.Option(help="Address to listen on, with --http.")] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Port = 8002,
     model: Model = "ivm-nano",
     sam: Sam = None,
@@ -53,9 +53,7 @@ def mcp(
     fetch_seconds: FetchSeconds = 20.0,
     max_megabytes: Megabytes = 32,
     max_megapixels: Megapixels = 40,
-    session_seconds: Annotated[
-        float, typer.Option(min=1, help="A picture is forgotten when unused for so long.")
-    ] = 600.0,
+    session_seconds: SessionSeconds = 600.0,
     api_keys: Keys = None,
     host_name: Hosts = None,
     quiet: Quiet = False,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ivm.cli.completion import model_names
 from ivm.cli.console import emit
 from ivm.cli.options import Debug, Json
 
@@ -13,12 +14,17 @@ if TYPE_CHECKING:
     from ivm.core.hub import HubPart
     from ivm.inference.catalogue import Presence, ZooModel
 
-app = typer.Typer(help="List the models, or fetch one.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
 def models(context: typer.Context, as_json: Json = False, debug: Debug = False) -> None:
-    """List the models: what each is good for and needs, where its weights come from, and whether they are here."""
+    """List the models, or fetch one.
+
+    What each is good for and needs, where its weights come from, and whether they are here.
+
+    Example: ivm models --json
+    """
     if context.invoked_subcommand is not None:
         return
     import json
@@ -44,13 +50,20 @@ def models(context: typer.Context, as_json: Json = False, debug: Debug = False) 
 @app.command("fetch")
 def fetch(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A model of the zoo, or a hub id owner/name of one of its parts.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A model of the zoo, or a hub id owner/name of one of its parts.",
+            autocompletion=model_names,
+        ),
     ],
     debug: Debug = False,
 ) -> None:
     """Download a model's weights into the hub's cache, or check those that are there; run it again to go on.
 
     HF_HUB_CACHE names another cache, HF_ENDPOINT another hub.
+
+    Example: ivm models fetch owlv2
     """
     from ivm.core.extras import optional
 

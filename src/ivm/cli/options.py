@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ivm.cli.completion import model_names, one_of
 from ivm.core.errors import OptionError, ThresholdError
 
 PICTURES = {
@@ -44,7 +47,14 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Model = Annotated[
-    str, typer.Option("--model", metavar="NAME|PATH", help="A model of the zoo (ivm models), or a checkpoint.")
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME|PATH",
+        help="A model of the zoo (ivm models), or a checkpoint.",
+        autocompletion=model_names,
+    ),
 ]
 Sam = Annotated[
     str | None,
@@ -71,6 +81,7 @@ Encoder = Annotated[
         "--encoder",
         metavar="torch|openvino",
         help="What runs the image encoder of ivm-7b; on a CPU openvino is faster.",
+        autocompletion=one_of("torch", "openvino"),
     ),
 ]
 Quantize = Annotated[
@@ -80,6 +91,7 @@ Quantize = Annotated[
         metavar="int8",
         help="Keep the language model of ivm-7b in 8 bits: half the memory.",
         show_default=False,
+        autocompletion=one_of("int8"),
     ),
 ]
 LowGpuMemory = Annotated[
@@ -89,10 +101,60 @@ LowGpuMemory = Annotated[
 Dtype = Annotated[
     str,
     typer.Option(
-        "--dtype", metavar="auto|float32|bfloat16|float16", help="Precision in which models other than ivm-nano run."
+        "--dtype",
+        metavar="auto|float32|bfloat16|float16",
+        help="Precision in which models other than ivm-nano run.",
+        autocompletion=one_of("auto", "float32", "bfloat16", "float16"),
     ),
 ]
-Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the model runs.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda",
+        help="Where the model runs.",
+        autocompletion=one_of("auto", "cpu", "cuda"),
+    ),
+]
+Threshold = Annotated[
+    str, typer.Option("--threshold", "-t", metavar="NUMBER", help="From 0 to 1: keep what the heatmap gives more.")
+]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset",
+        metavar="paper|v1",
+        help="How the mask is grown and softened: as in the paper, or as in v1.0.",
+        autocompletion=one_of("paper", "v1"),
+    ),
+]
+FillColor = Annotated[
+    str | None,
+    typer.Option("--fill-color", metavar="COLOR", help='What replaces the rest: "white", "#808080" or "128,128,128".'),
+]
+Blur = Annotated[int | None, typer.Option("--blur", metavar="PIXELS", help="Size of the blur, odd; 201 without it.")]
+Dilate = Annotated[
+    int | None, typer.Option("--dilate", metavar="PIXELS", help="How far the mask is grown, odd; 21 without it.")
+]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Questions that the model answers at once.")]
+Scores = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write all scores there, as JSON.", show_default=False),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The same one draws the same again; another one, others.")]
+
+
+class RendererName(StrEnum):
+    """Who draws tables."""
+
+    fast = "fast"
+    mujoco = "mujoco"
+
+
+Renderer = Annotated[
+    RendererName,
+    typer.Option("--renderer", help="What draws tables: fast, or mujoco, with its own shadows and highlights."),
+]
 
 
 def threshold_of(text: str) -> float:

@@ -6,10 +6,23 @@ from typing import Annotated
 
 import typer
 
+from ivm.cli.completion import listed, one_of
 from ivm.cli.console import emit, show_log
-from ivm.cli.mask import Blur, Dilate, FillColor, Preset, Threshold
-from ivm.cli.options import Debug, Device, Llava, Model, Quiet, Sam
-from ivm.cli.serve import Hosts, Origins, Port, address_of, settings_of
+from ivm.cli.options import Blur, Debug, Device, Dilate, FillColor, Llava, Model, Preset, Quiet, Sam, Threshold
+from ivm.cli.serve import Host, Hosts, Megabytes, Megapixels, Origins, Port, address_of, settings_of
+
+
+def _modes() -> tuple[str, ...]:
+    from ivm.serving.proxy_options import MODES
+
+    return MODES
+
+
+def _styles() -> tuple[str, ...]:
+    from ivm.serving.proxy_options import STYLES
+
+    return STYLES
+
 
 Upstream = Annotated[
     str,
@@ -28,6 +41,7 @@ Mode = Annotated[
         metavar="NAME",
         help="What takes a picture's place: replace (the masked picture), crop (the part that is kept), or "
         "original+crop (the picture as it came, and the crop after it). Header: X-IVM-Mode.",
+        autocompletion=listed(_modes),
     ),
 ]
 Style = Annotated[
@@ -38,6 +52,7 @@ Style = Annotated[
         metavar="NAME",
         help="highlight, blur, crop, crop-blur, alpha, cutout, gray, inpaint, heatmap, soft or hard; original, with "
         "the modes that crop, is unmasked. Header: X-IVM-Style.",
+        autocompletion=listed(_styles),
     ),
 ]
 OnError = Annotated[
@@ -46,9 +61,18 @@ OnError = Annotated[
         "--on-error",
         metavar="refuse|pass",
         help="A picture that cannot be masked: answer with an error, or let it pass as it is. Header: X-IVM-On-Error.",
+        autocompletion=one_of("refuse", "pass"),
     ),
 ]
-Format = Annotated[str, typer.Option("--format", metavar="png|webp", help="Of masked pictures: exact, or small.")]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="png|webp",
+        help="Of masked pictures: exact, or small.",
+        autocompletion=one_of("png", "webp"),
+    ),
+]
 AllowFetch = Annotated[
     list[str] | None,
     typer.Option(
@@ -61,8 +85,6 @@ AllowFetch = Annotated[
 ]
 NoFetch = Annotated[bool, typer.Option("--no-fetch", help="Fetch nothing from the web: data URLs only.")]
 FetchSeconds = Annotated[float, typer.Option(min=0.1, help="Seconds that fetching a picture may take.")]
-Megabytes = Annotated[int, typer.Option(min=1, help="Of a picture's file.")]
-Megapixels = Annotated[int, typer.Option(min=1, help="Of a picture.")]
 
 EXAMPLES = """
 Examples:
@@ -77,9 +99,7 @@ Examples:
 
 def proxy(
     upstream: Upstream,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 takes all, so that others can ask.")
-    ] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Port = 8001,
     mode: Mode = "replace",
     style: Style = "highlight",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ivm.cli.completion import listed, one_of
 from ivm.cli.console import emit
 from ivm.cli.mask_many import InterruptedJobError
-from ivm.cli.options import Debug, Model
+from ivm.cli.options import Debug, Json, Model, Seed
 
 if TYPE_CHECKING:
     from ivm.robotics.recipe import RobotRecipe
@@ -19,18 +21,38 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="A simulated robot that follows instructions, with and without masks.", no_args_is_help=True)
 
-Recipe = Annotated[Path, typer.Argument(help="YAML file, for example recipes/robot-quick.yaml.")]
-Output = Annotated[Path, typer.Option("--output", "-o", help="Folder of the experiment; run again to go on.")]
+Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file, for example recipes/robot-quick.yaml.")]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the experiment; made.")]
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the data set.")]
+
+
+def _fills() -> Iterable[str]:
+    from ivm.robotics.fills import FILLS
+
+    return FILLS
+
+
+def _levels() -> Iterable[str]:
+    from ivm.robotics.levels import LEVELS
+
+    return LEVELS
 
 
 @app.command("collect")
 def collect(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the data set.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the data set; made.")],
     episodes: Annotated[int, typer.Option(min=1, help="How many demonstrations.")] = 50,
-    verb: Annotated[list[str] | None, typer.Option(help="pick, put or push. May be repeated.")] = None,
+    verb: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="pick, put or push; may be repeated.",
+            show_default="all",
+            autocompletion=one_of("pick", "put", "push"),
+        ),
+    ] = None,
     size: Annotated[int, typer.Option(min=32, max=1024, help="Side of the pictures in pixels.")] = 128,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other episodes.")] = 0,
+    seed: Seed = 0,
     debug: Debug = False,
 ) -> None:
     """Let the scripted expert show tasks; write them as a LeRobot data set (format v3.0).
@@ -51,9 +73,11 @@ def collect(
 @app.command("mask")
 def mask(
     folder: Folder,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new data set.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the new data set; made.")],
     camera: Annotated[str | None, typer.Option(help="Key of the pictures.", show_default="the only one")] = None,
-    fill: Annotated[str, typer.Option(help="white, blur, mean, inpaint or tint.")] = "white",
+    fill: Annotated[
+        str, typer.Option(help="white, blur, mean, inpaint or tint.", autocompletion=listed(_fills))
+    ] = "white",
     every: Annotated[int, typer.Option(min=1, help="Ask the model about every so many frames.")] = 1,
     robot: Annotated[str | None, typer.Option(help="Keep what this finds too, for example 'the robot arm'.")] = None,
     model: Model = "ivm-nano",
@@ -107,7 +131,9 @@ def rollout(
     recipe: Recipe,
     output: Output = Path("runs/robot"),
     arm: Annotated[str | None, typer.Option(help="The arm whose policy works.", show_default="the first")] = None,
-    level: Annotated[str, typer.Option(help="How far from training: see docs/robotics.md.")] = "trained",
+    level: Annotated[
+        str, typer.Option(help="How far from training: see docs/robotics.md.", autocompletion=listed(_levels))
+    ] = "trained",
     debug: Debug = False,
 ) -> None:
     """Let a policy work through the first episodes of a level; print the success rate and keep videos.
@@ -132,6 +158,7 @@ def report(
     recipe: Recipe,
     output: Output = Path("runs/robot"),
     now: Annotated[bool, typer.Option("--now", help="Report what is there, without doing what is missing.")] = False,
+    as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Do everything that a recipe says and write one HTML report; a run that was interrupted goes on.
@@ -143,11 +170,19 @@ def report(
         from ivm.robotics.verdict import verdicts
 
         cells = study.cells() if now else study.run()
+        sentences = verdicts(cells, study.recipe.arms[0].name)
+        page = write_page(study, output / "report.html")
+        if as_json:
+            rows = [
+                {"arm": cell.arm, "level": cell.level, **cell.rate._asdict(), "overlap": cell.overlap} for cell in cells
+            ]
+            emit(json.dumps({"page": str(page), "cells": rows, "sentences": list(sentences)}, ensure_ascii=False))
+            return
         for cell in cells:
             emit(f"{cell.arm:16} {cell.level:12} {cell.rate}  n={cell.rate.episodes}")
-        for sentence in verdicts(cells, study.recipe.arms[0].name):
+        for sentence in sentences:
             emit(sentence)
-        emit(f"Report: {write_page(study, output / 'report.html')}")
+        emit(f"Report: {page}")
 
 
 def _needs() -> None:

@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ivm.cli.console import emit
-from ivm.cli.options import Debug, Device, Llava, Model, Quiet, Sam
+from ivm.cli.options import BatchSize, Debug, Device, Llava, Model, Quiet, Sam
 
 if TYPE_CHECKING:
     from ivm.serving.settings import HttpSettings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+Host = Annotated[str, typer.Option("--host", help="Address to listen on; 0.0.0.0 takes all, so that others can ask.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
+Megabytes = Annotated[int, typer.Option("--max-megabytes", min=1, help="Of a picture's file.")]
+Megapixels = Annotated[int, typer.Option("--max-megapixels", min=1, help="Of a picture.")]
+SessionSeconds = Annotated[
+    float, typer.Option("--session-seconds", min=1, help="A kept picture goes when unused for so long.")
+]
 Keys = Annotated[
     Path | None,
     typer.Option(
@@ -56,9 +62,7 @@ Examples:
 
 
 def serve(
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 takes all, so that others can ask.")
-    ] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Port = 8000,
     page: Annotated[bool, typer.Option("--page", help="The page for people at /, too.")] = False,
     model: Model = "ivm-nano",
@@ -68,17 +72,17 @@ def serve(
     api_keys: Keys = None,
     host_name: Hosts = None,
     origin: Origins = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Questions that the model answers at once.")] = 16,
+    batch_size: BatchSize = 16,
     batch_delay: Annotated[float, typer.Option(min=0, help="Milliseconds that a batch waits for more.")] = 5.0,
     max_requests: Annotated[
         int, typer.Option(min=1, help="Requests at work or waiting; one more gets 429 and Retry-After.")
     ] = 32,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that an answer may take.")] = 30.0,
-    max_megabytes: Annotated[int, typer.Option(min=1, help="Of a picture's file.")] = 32,
-    max_megapixels: Annotated[int, typer.Option(min=1, help="Of a picture.")] = 40,
+    max_megabytes: Megabytes = 32,
+    max_megapixels: Megapixels = 40,
     max_instructions: Annotated[int, typer.Option(min=1, help="Of one request.")] = 16,
     max_sessions: Annotated[int, typer.Option(min=1, help="Pictures kept to be asked about again.")] = 64,
-    session_seconds: Annotated[float, typer.Option(min=1, help="A kept picture goes when unused for so long.")] = 600.0,
+    session_seconds: SessionSeconds = 600.0,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,12 +11,12 @@ import typer
 
 from ivm.cli.console import emit
 from ivm.cli.mask_many import InterruptedJobError
-from ivm.cli.options import Debug
+from ivm.cli.options import Debug, Json
 from ivm.core.errors import IvmError
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="YAML file, for example recipes/ivm-nano-1.yaml.")],
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file, for example recipes/ivm-nano-1.yaml.")],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
@@ -33,6 +35,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be trained, the memory and the steps; train nothing.")
     ] = False,
+    as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -54,7 +57,8 @@ def train(
     if dry_run:
         from ivm.training.describing import describe
 
-        emit("\n".join(describe(chosen).lines()))
+        told = describe(chosen)
+        emit(json.dumps(dataclasses.asdict(told)) if as_json else "\n".join(told.lines()))
         return
     first = is_first()  # of the processes that a cluster has started; the others are not heard
     try:
@@ -67,5 +71,7 @@ def train(
         if not first:
             raise typer.Exit(error.exit_code) from None
         raise
-    if first:
+    if first and as_json:
+        emit(json.dumps({"checkpoint": str(last)}))
+    elif first:
         emit(f"Trained: {last}. To use it: ivm export {last} -o my-model")

@@ -1,6 +1,7 @@
 """Every error that this package raises on purpose.
 
     IvmError                      exit 1
+    ├── InstallError                     7   the base install does not work
     ├── InputError (ValueError)        a mistake in what was asked
     │   ├── InstructionError            10
     │   ├── ThresholdError              11
@@ -42,22 +43,35 @@
         └── SessionGoneError            93   no picture session of that name, or not any more
 
 Each message is one sentence that says what was wrong, where, and the remedy. `exit_code` is the status with which
-the command line ends; 2 is a wrong use of the command itself, 130 an interruption (Ctrl-C).
+the command line ends; 2 is a wrong use of the command itself, 130 an interruption (Ctrl-C). `docs` is where the
+documentation tells more; docs/errors.md has a section for each branch of the tree.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 
 class IvmError(Exception):
     """Base of all errors of this package."""
 
     exit_code = 1
+    docs: ClassVar[str | None] = "errors.md"
+    """Page below docs/ and section of it that tell more; None where there is nothing to tell."""
+
+
+class InstallError(IvmError):
+    """The base install does not work on this machine; `ivm doctor` named what is broken."""
+
+    exit_code = 7
+    docs = "errors.md#ivm-doctor"
 
 
 class InputError(IvmError, ValueError):
     """What was asked for cannot be done as asked."""
 
     exit_code = 3
+    docs = "errors.md#what-was-asked"
 
 
 class InstructionError(InputError):
@@ -82,12 +96,14 @@ class RecordError(InputError):
     """A record of a data set, or a line of a JSON Lines file, is not what it must be."""
 
     exit_code = 13
+    docs = "errors.md#data-sets"
 
 
 class ImageError(InputError):
     """A picture cannot be used."""
 
     exit_code = 4
+    docs = "errors.md#pictures"
 
 
 class ImageNotFoundError(ImageError, FileNotFoundError):
@@ -136,6 +152,7 @@ class OutputError(IvmError, OSError):
     """A result cannot be written."""
 
     exit_code = 30
+    docs = "errors.md#writing"
 
 
 class DiskFullError(OutputError):
@@ -148,6 +165,7 @@ class ModelError(IvmError):
     """A model cannot be loaded or run."""
 
     exit_code = 5
+    docs = "errors.md#models"
 
 
 class UnknownModelError(ModelError):
@@ -166,6 +184,7 @@ class MissingExtraError(ModelError, ImportError):
     """A feature needs packages that are not installed; the message holds the `pip install` line."""
 
     exit_code = 42
+    docs = "errors.md#packages"
 
 
 class DeviceError(ModelError):
@@ -178,6 +197,7 @@ class FetchError(ModelError):
     """Weights are not on this machine and cannot be downloaded, or arrived damaged."""
 
     exit_code = 44
+    docs = "errors.md#downloads"
 
 
 class ModelMemoryError(ModelError):
@@ -190,12 +210,14 @@ class BatchError(IvmError):
     """Some pictures of a batch failed; all the others are done and written."""
 
     exit_code = 50
+    docs = "errors.md#many-at-once"
 
 
 class TrainingError(IvmError):
     """A training run cannot go on."""
 
     exit_code = 60
+    docs = "errors.md#training-and-recipes"
 
 
 class RecipeError(TrainingError, ValueError):
@@ -208,6 +230,7 @@ class DataError(IvmError):
     """A data set cannot be read, checked or made."""
 
     exit_code = 70
+    docs = "errors.md#data-sets"
 
 
 class ShardError(DataError):
@@ -232,12 +255,14 @@ class DataFetchError(DataError):
     """A data set is not on this machine and cannot be downloaded, or arrived damaged."""
 
     exit_code = 74
+    docs = "errors.md#downloads"
 
 
 class LmmError(IvmError):
     """A large multimodal model cannot be asked."""
 
     exit_code = 80
+    docs = "errors.md#large-multimodal-models"
 
 
 class LmmServerError(LmmError):
@@ -268,6 +293,7 @@ class ServingError(IvmError):
     """A server cannot start, or cannot go on."""
 
     exit_code = 90
+    docs = "errors.md#servers"
 
 
 class EngineBusyError(ServingError):

@@ -58,5 +58,10 @@ def optional(package: str, *, extra: str | None = None) -> ModuleType:
         if error.name is None or error.name.partition(".")[0] != top:
             raise
         name = extra or _EXTRA_OF.get(top)
-        line = f"pip install 'ivm[{name}]'" if name else f"pip install {top}"
+        line = install_line(name) if name else f"pip install {top}"
         raise MissingExtraError(f"This needs the package {top}, which is not installed: {line}") from None
+
+
+def install_line(extra: str) -> str:
+    """The line that installs an extra of this project."""
+    return f"pip install 'ivm[{extra}]'"
