@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -123,8 +124,11 @@ def test_the_verdict_says_what_was_reached_and_what_was_not():
     cells = [cell("plain", "trained", 90), cell("plain", "distractors", 20)]
     cells += [cell("nano", "trained", 88), cell("nano", "distractors", 60)]
     cells += [cell("wrong", "trained", 30), cell("wrong", "distractors", 25)]
+    cells += [cell("plain", "all", 5), cell("nano", "all", 9)]
     nano, wrong = verdicts(cells, "plain")
-    assert "at least twice" in nano
+    assert re.search(r"under distraction [^;]+, at least twice", nano)
+    assert re.search(r"all changes together [^;]+, less than twice", nano)
+    assert "together" not in wrong
     assert "no loss beyond" in nano
     assert "less than twice" in wrong
     assert "a loss beyond" in wrong

@@ -16,9 +16,11 @@ from ivm.robotics.verdict import verdicts
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em; color: #222 }
-table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .35em .8em; text-align: left }
+table { border-collapse: collapse; margin: 1em 0; display: block; overflow-x: auto }
+th, td { padding: .35em .8em; text-align: left }
 th { border-bottom: 2px solid #888 } td { border-bottom: 1px solid #ddd } td.n { text-align: right }
-small { color: #666 } figure { display: inline-block; margin: .5em; vertical-align: top } img { max-width: 22em }
+small { color: #666 } figure { display: inline-block; margin: .5em 0; vertical-align: top }
+img { max-width: min(22em, 100%) }
 """
 
 
@@ -46,7 +48,8 @@ def page(study: Study, cells: Sequence[Cell]) -> str:
     state = "" if done >= all_of_it else f"<p><b>Not finished:</b> {done} of {all_of_it} episodes are done.</p>"
     says = "".join(f"<li>{html.escape(one)}</li>" for one in verdicts(cells, recipe.arms[0].name))
     arms = "".join(_arm_row(study, arm.name) for arm in recipe.arms)
-    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Masks in front of a robot policy</title>
+    return f"""<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>Masks in front of a robot policy</title>
 <style>{_STYLE}</style><h1>Masks in front of a robot policy</h1>
 <p>Success of language-conditioned behaviour cloning on the simulated table; {recipe.demonstrations} demonstrations,
 tasks {html.escape(", ".join(recipe.verbs))}, mask model {html.escape(recipe.model)}, {len(recipe.seeds)} seed(s) of

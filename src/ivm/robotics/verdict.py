@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ivm.robotics.study import Cell
 
-CALM, CLUTTERED = "trained", "distractors"
+CALM = "trained"
+HARD = {"distractors": "under distraction", "all": "with all changes together"}
 
 
 def verdicts(cells: Sequence[Cell], baseline: str) -> list[str]:
@@ -16,11 +17,12 @@ def verdicts(cells: Sequence[Cell], baseline: str) -> list[str]:
     rows = []
     for arm in arms:
         parts = []
-        if (arm, CLUTTERED) in rates and (baseline, CLUTTERED) in rates:
-            ours, theirs = rates[arm, CLUTTERED], rates[baseline, CLUTTERED]
-            reached = ours.mean >= 2 * theirs.mean and ours.mean > theirs.mean
-            verb = "at least twice" if reached else "less than twice"
-            parts.append(f"under distraction {ours} against {theirs}, {verb}")
+        for level, words in HARD.items():
+            if (arm, level) in rates and (baseline, level) in rates:
+                ours, theirs = rates[arm, level], rates[baseline, level]
+                reached = ours.mean >= 2 * theirs.mean and ours.mean > theirs.mean
+                verb = "at least twice" if reached else "less than twice"
+                parts.append(f"{words} {ours} against {theirs}, {verb}")
         if (arm, CALM) in rates and (baseline, CALM) in rates:
             ours, theirs = rates[arm, CALM], rates[baseline, CALM]
             verb = "no loss beyond the interval" if ours.high >= theirs.mean else "a loss beyond the interval"
