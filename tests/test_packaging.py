@@ -7,6 +7,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import ivm
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LINES = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
@@ -35,3 +37,10 @@ def test_nothing_else_is_pinned():
 def test_the_base_install_stays_small():
     names = {canonicalize_name(Requirement(line).name) for line in BASE}
     assert names == {"numpy", "pillow", "opencv-python-headless", "onnxruntime", "typer", "rich"}
+
+
+def test_the_citation_is_of_this_version_and_licence():
+    yaml = pytest.importorskip("yaml")
+    told = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (str(told["version"]), told["license"]) == (ivm.__version__, PROJECT["license"])
+    assert told["references"][0]["title"] in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -70,9 +70,21 @@ def test_the_experiment_runs_and_a_second_run_does_nothing_again(can_draw, tmp_p
         Study(make_recipe(TINY | {"steps": 4}), tmp_path)
 
 
+def test_masks_of_other_weights_are_not_mixed_with_those_that_are_there(tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "model.json").write_text('{"sha256": "1"}')
+    recipe = make_recipe(TINY | {"model": str(model)})
+    Study(recipe, tmp_path / "study")
+    Study(recipe, tmp_path / "study")
+    (model / "model.json").write_text('{"sha256": "2"}')
+    with pytest.raises(DataError, match=f"other weights of {model}"):
+        Study(recipe, tmp_path / "study")
+
+
 def test_the_shipped_recipes_are_sound():
     folder = os.path.join(os.path.dirname(__file__), "..", "..", "recipes")  # noqa: PTH118, PTH120
-    for name in ("robot-quick.yaml", "robot-full.yaml"):
+    for name in ("robot-quick.yaml", "robot-controls.yaml", "robot-full.yaml"):
         recipe = read_recipe(os.path.join(folder, name))  # noqa: PTH118
         assert recipe.arms[0].name == "plain"
         assert recipe.episodes * recipe.repeats == 150

@@ -12,6 +12,7 @@ from typing import Any
 from ivm.core.errors import DataError
 from ivm.core.files import write_files
 from ivm.core.model import MaskModel
+from ivm.inference.catalogue import EMBEDDED
 from ivm.robotics.cloning import train_policy
 from ivm.robotics.collect import collect
 from ivm.robotics.env import TabletopEnv
@@ -82,12 +83,16 @@ class Study:
         values = asdict(self.recipe)
         for name in ("arms", "levels", "seeds", "repeats", "videos", "save_every"):
             values.pop(name)
-        text = json.dumps(values, indent=1, sort_keys=True)
+        values = {**json.loads(json.dumps(values)), "weights": _weights_of(self.recipe.model)}
         path = self.root / "recipe.json"
         if not path.is_file():
-            write_files([(path, text.encode())])
-        elif path.read_text(encoding="utf-8") != text:
-            raise DataError(f"{self.root} holds the experiment of another recipe: choose another folder, or delete it")
+            write_files([(path, json.dumps(values, indent=1, sort_keys=True).encode())])
+            return
+        kept = {"weights": values["weights"]} | json.loads(path.read_text(encoding="utf-8"))
+        if kept != values:
+            same = kept["weights"] == values["weights"]
+            other = "another recipe" if same else f"other weights of {self.recipe.model}"
+            raise DataError(f"{self.root} holds the experiment of {other}: choose another folder, or delete it")
 
     def _tell(self, what: str) -> Callable[[int, int], object] | None:
         tell = self._progress
@@ -196,3 +201,11 @@ def _jpeg(film: Film) -> bytes:
 
     picture = film.strip()[..., ::-1]
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+
+
+def _weights_of(model: str) -> str | None:
+    """Checksum of the mask model's description, which has those of its weights; None for a model without one."""
+    for folder in (EMBEDDED / model, Path(model)):
+        if (folder / "model.json").is_file():
+            return hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()
+    return None
