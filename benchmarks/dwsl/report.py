@@ -15,6 +15,7 @@ from ivm.core.model import RGBImage
 from ivm.data.record import Record
 from ivm.evaluation.bootstrap import cluster_bootstrap
 
+from ..fusion import spearman
 from . import runs, spoil
 
 Found = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -48,7 +49,7 @@ def print_tables(found: Found, truth: Mapping[str, Any], names: Sequence[str]) -
     )
     for arm, results in judged.items():
         rho = [
-            runs.rank_correlation(list(result["weights"].values()), [truth[n]["iou"] for n in result["weights"]])
+            spearman(list(result["weights"].values()), [truth[n]["iou"] for n in result["weights"]])
             for result in results
         ]
         means = [

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ivm.core.files import write_files
 from ivm.core.model import Heatmap
@@ -120,18 +119,3 @@ def label_weights(module: NanoModule, records: Sequence[Record]) -> dict[str, fl
         labels = Labels(batch["human"], batch["given"], module.verdicts(batch))
         weights += module.weighting.weights(labels).tolist()
     return {record.uuid: weight for record, weight in zip(records, weights, strict=True)}
-
-
-def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    """Spearman's rho; ties share their mean rank."""
-    ranks = [_ranks(np.asarray(values, float)) for values in (first, second)]
-    if any(np.ptp(r) == 0 for r in ranks):
-        return float("nan")
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[inverse]
-    return ranks

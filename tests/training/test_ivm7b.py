@@ -21,14 +21,6 @@ from tiny_records import write_records
 DWSL = {"weighting": {"kind": "dwsl"}, "discriminator": {"lora_rank": 2, "learning_rate": 0.01}}
 
 
-@pytest.fixture(autouse=True)
-def threads():
-    """Training takes one thread for itself; give them back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     return write_tiny(tmp_path_factory.mktemp("tiny"))

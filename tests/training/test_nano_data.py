@@ -21,14 +21,6 @@ from tiny_run import TINY_RECIPE
 DWSL = {"weighting": {"kind": "dwsl"}, "discriminator": {"width": 8}}
 
 
-@pytest.fixture(autouse=True)
-def threads():
-    """Training takes one thread for itself; give them back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
     return write_records(tmp_path_factory.mktemp("records"))

@@ -18,14 +18,6 @@ from tiny_run import TINY_NETWORK, TINY_RECIPE
 RECIPE = NanoRecipe(**TINY_RECIPE)
 
 
-@pytest.fixture(autouse=True)
-def threads():
-    """Training takes one thread for itself; give them back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a run of four steps in one go."""

@@ -20,14 +20,6 @@ from tiny_run import TINY_RECIPE
 RECIPE = NanoRecipe(**TINY_RECIPE)
 
 
-@pytest.fixture(autouse=True)
-def threads():
-    """Training takes one thread for itself; give them back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 class Signalled(TabletopStream):
     """A signal comes while batch 2 is rendered."""
 

@@ -13,6 +13,7 @@ from ivm.core.errors import DataError
 from ivm.core.files import write_files
 from ivm.core.model import MaskModel
 from ivm.inference.catalogue import EMBEDDED
+from ivm.inference.checkpoint import DESCRIPTION
 from ivm.robotics.cloning import train_policy
 from ivm.robotics.collect import collect
 from ivm.robotics.env import TabletopEnv
@@ -206,6 +207,6 @@ def _jpeg(film: Film) -> bytes:
 def _weights_of(model: str) -> str | None:
     """Checksum of the mask model's description, which has those of its weights; None for a model without one."""
     for folder in (EMBEDDED / model, Path(model)):
-        if (folder / "model.json").is_file():
-            return hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()
+        if (folder / DESCRIPTION).is_file():
+            return hashlib.sha256((folder / DESCRIPTION).read_bytes()).hexdigest()
     return None

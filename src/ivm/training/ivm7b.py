@@ -23,7 +23,7 @@ from ivm.training.ivm7b_data import Ivm7bBatches
 from ivm.training.ivm7b_network import Judge, clip_pixels, image_tokens, point, sam_features
 from ivm.training.ivm7b_recipe import Ivm7bRecipe
 from ivm.training.ivm7b_start import filled
-from ivm.training.losses import discriminator_loss, mask_losses, weighted_mean
+from ivm.training.losses import discriminator_loss, mask_losses, mean_over_processes, weighted_mean
 from ivm.training.places import Places
 from ivm.training.sam_cache import FeatureCache
 from ivm.training.schedule import factors, take_rates
@@ -137,14 +137,8 @@ class Ivm7bModule(pl.LightningModule):
 
     def _judging(self, verdict: Tensor, human: Tensor) -> Tensor:
         return discriminator_loss(
-            verdict, human, judging=self.judge.judging, prior=self.judge.prior, count=self._over_processes
+            verdict, human, judging=self.judge.judging, prior=self.judge.prior, count=mean_over_processes
         )
-
-    def _over_processes(self, number: Tensor) -> Tensor:
-        if not torch.distributed.is_initialized():
-            return number
-        mean: Tensor = self.trainer.strategy.reduce(number.detach().clone(), reduce_op="mean")
-        return mean
 
     def trained(self) -> list[str]:
         """Names of all parameters that are trained."""

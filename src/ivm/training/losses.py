@@ -91,3 +91,12 @@ def discriminator_loss(
         return as_human + as_machine
     bad = as_machine - prior * (F.softplus(logits) * human).sum() / humans
     return prior * as_human + bad.clamp(min=0)
+
+
+def mean_over_processes(number: Tensor) -> Tensor:
+    """The mean of a scalar over all processes of a run, without a gradient; the scalar itself where there is one."""
+    if not torch.distributed.is_initialized():
+        return number
+    total = number.detach().clone()
+    torch.distributed.all_reduce(total)
+    return total / torch.distributed.get_world_size()
