@@ -134,7 +134,8 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(recipe, run, tmp_path):
     torch.testing.assert_close(weights(tmp_path), weights(run), atol=1e-6, rtol=0)
 
 
-def test_two_processes_give_what_one_gives_for_the_same_batch(recipe, tmp_path):
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_processes_give_what_one_gives_for_the_same_batch(recipe, tmp_path, strategy):
     """Two shards of one record each: both are in each step, together in one process, or one in each of two."""
     from ivm.data.shards import write_shard
     from tiny_records import square_record
@@ -142,13 +143,23 @@ def test_two_processes_give_what_one_gives_for_the_same_batch(recipe, tmp_path):
     for source in ("human", "machine"):
         write_shard(tmp_path / f"{source}.tar", [square_record(3, source)])
     both = {"pictures": 2, "sources": [{"shards": str(tmp_path)}]}
-    one = dataclasses.replace(recipe, records=both, steps=1, lora_dropout=0.0, clip=0.5)
-    two = dataclasses.replace(one, records=both | {"pictures": 1}, processes=2)
+    one = dataclasses.replace(recipe, records=both, steps=1, lora_dropout=0.0, clip=0.5, pictures_every=0)
+    two = dataclasses.replace(one, records=both | {"pictures": 1}, processes=2, strategy=strategy)
     train(one, tmp_path / "one", progress=False)
     train(two, tmp_path / "two", progress=False)
     # Adam makes whole steps of a gradient that is rounding only, so what it has seen is compared, not what it did.
     for found, expected in zip(moments(tmp_path / "two"), moments(tmp_path / "one"), strict=True):
         torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-4)
+
+
+def test_a_sharded_run_goes_on_to_the_same_weights_and_keeps_all_of_them(recipe, run, tmp_path):
+    """Frozen weights of 16 bits, too: a shard may hold them beside what is trained."""
+    sharded = dataclasses.replace(recipe, dtype="bfloat16", processes=2, strategy="fsdp", pictures_every=0)
+    train(sharded, tmp_path / "whole", progress=False)
+    for steps in (1, 2):
+        train(dataclasses.replace(sharded, steps=steps), tmp_path / "parted", progress=False)
+    torch.testing.assert_close(weights(tmp_path / "parted"), weights(tmp_path / "whole"), atol=1e-6, rtol=0)
+    assert {n: w.shape for n, w in weights(tmp_path / "whole").items()} == {n: w.shape for n, w in weights(run).items()}
 
 
 def test_two_stages_train_the_discriminator_first_and_then_leave_it(recipe, tmp_path):

@@ -27,6 +27,7 @@ from ivm.training.losses import discriminator_loss, mask_losses, mean_over_proce
 from ivm.training.places import Places
 from ivm.training.sam_cache import FeatureCache
 from ivm.training.schedule import factors, take_rates
+from ivm.training.sharding import shard
 from ivm.training.weighting import Labels
 
 _NETWORK = "network."
@@ -64,6 +65,12 @@ class Ivm7bModule(pl.LightningModule):
         self.places = Places()
         self.strict_loading = False  # a checkpoint holds only what is trained
         self.train()  # what is frozen has no dropout and no running means
+
+    def configure_model(self) -> None:
+        """Shard the model, where the recipe's strategy says so."""
+        if self.recipe.strategy == "fsdp":
+            assert self.device_mesh is not None, "Lightning makes it before it calls this"
+            shard(self, self.network.llava, self.network.image_encoder, self.device_mesh["data_parallel"])
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return the batches of this process, continued where a resumed run stopped."""
@@ -157,7 +164,8 @@ class Ivm7bModule(pl.LightningModule):
         Raises:
             TrainingError: the run was another: without this discriminator, or of other adapters.
         """
-        wanted, there = set(self.trained()), set(checkpoint["state_dict"]) - {f"{_NETWORK}decoder.position"}
+        wanted = set(self.trained())
+        there = set(checkpoint.get("state_dict", wanted)) - {f"{_NETWORK}decoder.position"}
         if wanted != there:
             odd = sorted(wanted ^ there)
             raise TrainingError(

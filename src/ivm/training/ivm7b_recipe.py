@@ -57,8 +57,6 @@ class Ivm7bRecipe(RunSettings):
         check_number("lora_rank", self.lora_rank, 1, whole=True)
         check_number("lora_dropout", self.lora_dropout, 0, 0.999)
         check_flag("checkpointing", self.checkpointing)
-        if self.strategy == "fsdp" and self.dtype != "float32":
-            raise RecipeError("The recipe's strategy fsdp shards weights of one dtype: set dtype to float32")
         settings = self.record_settings()
         if settings is None:
             raise RecipeError("A recipe of ivm-7b needs records to train on")

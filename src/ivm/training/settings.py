@@ -82,7 +82,7 @@ class RunSettings:
         processes: how many train together on each machine: one a GPU, or each on one thread of a CPU.
         nodes: machines, whose cluster starts a process of `ivm train` for each GPU.
         accelerator: "cpu", "gpu", or "auto" for a GPU where there is one.
-        strategy: "ddp" copies the model to each process, "fsdp" shards it over GPUs; "auto" is "ddp" for several.
+        strategy: "ddp" copies the model to each process, "fsdp" shards it over them; "auto" is "ddp" for several.
         steps: optimiser steps.
         accumulate: batches whose gradients make a step.
         learning_rate: peak rate of AdamW.
@@ -133,13 +133,10 @@ class RunSettings:
         check_choice("strategy", self.strategy, get_args(Strategy))
         check_choice("accelerator", self.accelerator, get_args(Accelerator))
         self.make_weighting()
-        if self.strategy == "fsdp":
-            if self.accelerator == "cpu":
-                raise RecipeError("The recipe's strategy fsdp shards a model over GPUs: set accelerator to gpu")
-            if self.ema or self.clip:
-                raise RecipeError(
-                    "The recipe's strategy fsdp keeps no average and clips no norm: set ema and clip to 0"
-                )
+        if self.strategy == "fsdp" and (self.ema or self.pictures_every):
+            raise RecipeError(
+                "The recipe's strategy fsdp keeps no average and draws no pictures: set ema and pictures_every to 0"
+            )
         if self.judge().first_steps and not self.make_weighting().judged:
             raise RecipeError("The recipe's discriminator has first_steps, but its weighting asks for none")
         self.record_settings()

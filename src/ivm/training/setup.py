@@ -11,6 +11,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch.distributed.tensor import DTensor
 
 from ivm.core.errors import DeviceError, TrainingError
 from ivm.models.nano.encoder import load_trunk
@@ -39,7 +40,10 @@ class StopOnNan(pl.Callback):
             TrainingError: it is not finite.
         """
         gradients = [p.grad for p in module.parameters() if p.grad is not None]
-        broken = (~torch.isfinite(torch.nn.utils.get_total_norm(gradients))).float()
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if isinstance(norm, DTensor):  # of a model in shards
+            norm = norm.full_tensor()
+        broken = (~torch.isfinite(norm)).float()
         if trainer.world_size > 1:
             broken = trainer.strategy.reduce(broken, reduce_op="sum")
         if broken:
@@ -120,10 +124,9 @@ def _board(output: Path) -> TensorBoardLogger:
 
 def _strategy(recipe: Recipe) -> Any:
     if recipe.strategy == "fsdp":
-        from lightning.pytorch.strategies import FSDPStrategy
-        from transformers.models.llama.modeling_llama import LlamaDecoderLayer
+        from lightning.pytorch.strategies import ModelParallelStrategy
 
-        return FSDPStrategy(auto_wrap_policy={LlamaDecoderLayer}, state_dict_type="full")
+        return ModelParallelStrategy(recipe.processes * recipe.nodes, 1, save_distributed_checkpoint=False)
     if recipe.processes * recipe.nodes == 1 and recipe.strategy == "auto":
         return "auto"
     # In the first of two stages the model, in the second the discriminator has no gradient.
