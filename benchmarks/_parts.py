@@ -126,12 +126,11 @@ def training() -> Iterator[Row]:
 
 def labeling() -> Iterator[Row]:
     """The data engine on Ray."""
-    from benchmarks.labeling import measure, sleeping
+    from benchmarks.labeling import SleepingModel, measure
 
     from ivm.labeling.expert import ExpertSpec
 
-    make = partial(sleeping, 0.1)
-    spec = ExpertSpec(name="sleeping", make=make, workers=1, cpus=0.5)
+    spec = ExpertSpec(name="sleeping", make=partial(SleepingModel, 0.1), workers=1, cpus=0.5)
     with tempfile.TemporaryDirectory() as folder:
         rate, model = measure(spec, 8, Path(folder))
     what = "a record through the engine on Ray, against its model of 100 ms alone"

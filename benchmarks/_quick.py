@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks._parts import PARTS
 from benchmarks._rows import RESULTS, WORSE, Row, read, store
 from rich.console import Console
 from rich.table import Table
@@ -82,8 +81,3 @@ def quick(
         f"{told}; ratios are ours over the plain way, lower is better but for those a second", highlight=False
     )
     return 1 if failed or (strict and worse) else 0
-
-
-def parts() -> list[str]:
-    """Names of all parts, in order."""
-    return list(PARTS)

@@ -81,6 +81,17 @@ def store(
     write_files([(folder / f"{name}.json", (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())])
 
 
+def own_peak_megabytes() -> float:
+    """Most memory that this process has had; Linux's own figure, for `getrusage` counts what was there before exec."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        lines = status.read_text(encoding="utf-8").splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def peak_megabytes(code: str) -> float:
     """Most memory of a Python process of its own that runs some code; Linux's figure."""
     done = subprocess.run([sys.executable, "-c", code + _HIGH_WATER], check=True, capture_output=True, text=True)

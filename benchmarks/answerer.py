@@ -54,7 +54,7 @@ Sample = tuple[NDArray[np.uint8], int, int]
 
 def uncluttered(count: int, seed: int) -> Iterator[Sample]:
     """Yield a question about each thing of tables with one to three things."""
-    options = SceneOptions(width=WIDTH, height=HEIGHT, fewest=1, most=3, kinds=tuple(ASKED))
+    options = SceneOptions(width=WIDTH, height=HEIGHT, fewest=1, most=3, kinds=ASKED)
     number = made = 0
     while made < count:
         scene = render((seed, number), options, supersample=1)

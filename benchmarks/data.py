@@ -26,10 +26,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+from benchmarks._rows import own_peak_megabytes
 from rich.console import Console
 from rich.table import Table
 
-from ivm.data.augment import Augment
+from ivm.data.augment import Augment, relit, resized
 from ivm.data.record import Record
 from ivm.data.shards import Shard, shards_of, write_shard
 from ivm.data.stream import RecordStream
@@ -131,18 +132,7 @@ def memory_of(folder: str, records: int) -> None:
         done += 1
         if done == 1:
             first = time.perf_counter() - started
-    print(done, peak_megabytes(), first, time.perf_counter() - started)
-
-
-def peak_megabytes() -> float:
-    """Most memory that this process has had; Linux's own figure, for `getrusage` counts what was there before exec."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        lines = status.read_text(encoding="utf-8").splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(done, own_peak_megabytes(), first, time.perf_counter() - started)
 
 
 def told_by(code: str) -> list[str]:
@@ -184,13 +174,11 @@ def start(console: Console, folder: Path) -> None:
 
 def ways(image: Any, mask: Any) -> Iterator[tuple[str, Any]]:
     """The same crop, mirror and light by each library that is installed."""
-    from ivm.data.augment import _resized, relit
-
     rng = np.random.default_rng(0)
 
     def opencv() -> None:
         crop = slice(20, 440), slice(30, 590)
-        small, small_mask = _resized(image[crop], (384, 384)), _resized(mask[crop], (384, 384))
+        small, small_mask = resized(image[crop], (384, 384)), resized(mask[crop], (384, 384))
         cv2.flip(small_mask, 1)
         relit(np.asarray(cv2.flip(small, 1), np.uint8), 0.5, rng)
 

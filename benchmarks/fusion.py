@@ -26,7 +26,7 @@ from ivm.data.sources.scenes import SceneSource
 from ivm.labeling.calibration import Calibration
 from ivm.labeling.expert import Opinion
 from ivm.labeling.fitting import Calibrator
-from ivm.labeling.fusion import fuse
+from ivm.labeling.fusion import fuse, mask_iou
 from ivm.masking.heatmap import sigmoid, upsample_logits
 
 SIZE = (160, 120)
@@ -80,11 +80,6 @@ def answers(thing: Thing, calibration: Calibration) -> tuple[dict[str, NDArray[n
     return masks, fused.quality
 
 
-def iou(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Overlap of two masks."""
-    return int(np.count_nonzero(mask & truth)) / max(int(np.count_nonzero(mask | truth)), 1)
-
-
 def spearman(first: list[float], second: list[float]) -> float:
     """Rank correlation."""
     return float(spearmanr(first, second).statistic)
@@ -98,7 +93,7 @@ def measure(tested: list[Thing], calibration: Calibration) -> tuple[dict[str, fl
         masks, quality = answers(thing, calibration)
         qualities.append(quality)
         for name, mask in masks.items():
-            overlaps.setdefault(name, []).append(iou(mask, thing.truth))
+            overlaps.setdefault(name, []).append(mask_iou(mask, thing.truth))
     return {name: float(np.mean(values)) for name, values in overlaps.items()}, spearman(overlaps["fusion"], qualities)
 
 
@@ -109,10 +104,11 @@ def sheet(shown: list[Thing], calibration: Calibration) -> RGBImage:
         masks, quality = answers(thing, calibration)
         tiles = [_titled(thing.image, thing.instruction)]
         tiles += [
-            _titled(overlay(thing.image, mask.astype(np.uint8) * 255), f"{name} {iou(mask, thing.truth):.2f}")
+            _titled(overlay(thing.image, mask.astype(np.uint8) * 255), f"{name} {mask_iou(mask, thing.truth):.2f}")
             for name, mask in masks.items()
         ]
-        tiles[-1] = _titled(tiles[-1][16:], f"fusion {iou(masks['fusion'], thing.truth):.2f}, weight {quality:.2f}")
+        right = mask_iou(masks["fusion"], thing.truth)
+        tiles[-1] = _titled(tiles[-1][16:], f"fusion {right:.2f}, weight {quality:.2f}")
         tiles.append(_titled(overlay(thing.image, thing.truth.astype(np.uint8) * 255), "truth"))
         rows.append(np.concatenate(tiles, axis=1))
     return np.concatenate(rows, axis=0)

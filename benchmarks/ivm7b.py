@@ -29,6 +29,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from benchmarks._rows import own_peak_megabytes
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -191,8 +192,7 @@ def peak(device: str) -> int:
 
     if device != "cpu":
         return int(torch.cuda.max_memory_allocated())
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    return int(own_peak_megabytes() * 2**20)
 
 
 def trace(way: Callable[[], Any], device: str) -> str:

@@ -25,7 +25,6 @@ from ivm.data.shards import Shard
 from ivm.data.sources.scenes import SceneSource
 from ivm.labeling.writer import REJECTED
 
-TESTS = Path(__file__).parents[1] / "tests"
 SEED = 900_400
 RECIPE = """
 source: {{scenes: {{scenes: {scenes}, questions: 1, seed: {seed}, width: 160, height: 120}}}}
@@ -81,6 +80,9 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=4, help="of a worker; the run itself is killed once less")
     chosen = parser.parse_args()
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from fake_lmm import process  # type: ignore[import-not-found]
+
     wanted = {
         item.uuid
         for number in range(chosen.scenes)
@@ -90,16 +92,9 @@ def main() -> None:
         if isinstance(item, Record)
     }
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, process("labeling_lmm:often") as base_url:
         place = Path(name)
-        server = subprocess.Popen(
-            [sys.executable, str(TESTS / "fake_lmm.py"), "labeling_lmm:often"],
-            stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(TESTS)},
-        )  # fmt: skip
-        assert server.stdout is not None
-        text = RECIPE.format(
-            scenes=chosen.scenes, seed=SEED, output=place / "out", base_url=server.stdout.readline().strip()
-        )
+        text = RECIPE.format(scenes=chosen.scenes, seed=SEED, output=place / "out", base_url=base_url)
         (place / "recipe.yaml").write_text(text, encoding="utf-8")
         command = [sys.executable, "-m", "ivm", "label", str(place / "recipe.yaml")]
         parts = -(-chosen.scenes // 32)
@@ -120,8 +115,6 @@ def main() -> None:
             print(f"go {go + 1}: {killed} worker killed, {shards_done(place / 'out')} of {parts} shards", flush=True)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         print(done.stdout, done.stderr, sep="")
-        server.kill()
-        server.wait()
         counts, used = records_in(place / "out")
         twice = [uuid for uuid, count in counts.items() if count > 1]
         print(

@@ -14,32 +14,23 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from benchmarks.fusion import iou, spearman
+from benchmarks.fusion import spearman
 
 from ivm.data.record import Record
 from ivm.data.shards import Shard
 from ivm.data.sources.base import Source
 from ivm.data.sources.finding import open_source
 from ivm.labeling.building import label_stages
-from ivm.labeling.calibration import Calibration
 from ivm.labeling.expert import ExpertSpec
+from ivm.labeling.fusion import mask_iou
 from ivm.labeling.run import HereEngine, LabelRun
-from ivm.labeling.stages import Limits
 from ivm.labeling.task import RecordTasks
 from ivm.labeling.writer import REJECTED
 
 
 def label(source: Source, model: str, folder: Path) -> dict[str, tuple[Record, bool]]:
     """Label in this process; records by uuid, and whether they can be used."""
-    stages = label_stages(
-        plan=None,
-        roles=("target", "container", "tool"),
-        experts=[ExpertSpec(name=Path(model).name, model=model)],
-        calibration=Calibration(),
-        limits=Limits(),
-        verifier="none",
-        verify=None,
-    )
+    stages = label_stages(experts=[ExpertSpec(name=Path(model).name, model=model)])
     run = LabelRun(source=RecordTasks(source), folder=folder, name="compared", stages=stages, records=32)
     report = run.run(HereEngine())
     print("\n".join(report.lines()))
@@ -70,9 +61,10 @@ def main() -> None:
             mine, teachers = record.mask > 127, item.mask > 127
             both, kept, wanted = (int(np.count_nonzero(one)) for one in (mine & teachers, mine, teachers))
             inside, covered = both / max(kept, 1), both / max(wanted, 1)
-            rows[item.instructions[0]].append((iou(mine, teachers), inside, covered, used))
+            overlap = mask_iou(mine, teachers, empty=0.0)
+            rows[item.instructions[0]].append((overlap, inside, covered, used))
             weights.append(record.weight)
-            overlaps.append(iou(mine, teachers))
+            overlaps.append(overlap)
     rows["all"] = [row for group in rows.values() for row in group]
     for name, group in rows.items():
         print(

@@ -21,14 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from ivm.core.model import MaskModel, Prediction, RGBImage
+from ivm.core.model import Prediction, RGBImage
 from ivm.data.sources.scenes import SceneSource
 from ivm.labeling.building import label_stages
-from ivm.labeling.calibration import Calibration
 from ivm.labeling.expert import ExpertSpec
 from ivm.labeling.on_ray import RayEngine, RaySettings, workers_cpus
 from ivm.labeling.run import LabelRun
-from ivm.labeling.stages import Limits
 from ivm.labeling.task import RecordTasks
 
 RECORDS = 16
@@ -53,26 +51,13 @@ class SleepingModel:
         return Prediction([(one - 150) / 20 for one in features], np.full(len(instructions), 0.9, np.float32))
 
 
-def sleeping(seconds: float) -> MaskModel:
-    """Make the model in its worker."""
-    return SleepingModel(seconds)
-
-
 def measure(spec: ExpertSpec, shards: int, folder: Path) -> tuple[float, float]:
     """Label rendered tables.
 
     Returns:
         Records a second from the first shard to the last, and the model's seconds for one record.
     """
-    stages = label_stages(
-        plan=None,
-        roles=("target", "container", "tool"),
-        experts=[spec],
-        calibration=Calibration(),
-        limits=Limits(),
-        verifier="none",
-        verify=None,
-    )
+    stages = label_stages(experts=[spec])
     source = RecordTasks(SceneSource(scenes=shards * RECORDS // 2, questions=2, seed=900_300, width=160, height=120))
     run = LabelRun(source=source, folder=folder, name="bench", stages=stages, records=RECORDS)
     engine = RayEngine(RaySettings(object_store_mb=200), None, cpus=workers_cpus(stages))
@@ -113,7 +98,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("sleeping", "nano"))
     chosen = parser.parse_args()
     if chosen.only != "nano":
-        make = partial(sleeping, chosen.seconds)
+        make = partial(SleepingModel, chosen.seconds)
         compare(
             f"a model of {1000 * chosen.seconds:.0f} ms",
             lambda workers: ExpertSpec(name="sleeping", make=make, workers=workers, cpus=0.5),

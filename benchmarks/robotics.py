@@ -61,7 +61,7 @@ def step_times(stream: MaskStream, shown: Sequence[tuple[RGBImage, str]], *, pau
             last = instruction
         started = time.perf_counter()
         kept = stream(image)
-        filled(image, None if kept.kept_whole else kept.soft, "white")
+        filled(image, kept.mask, "white")
         times.append((time.perf_counter() - started) * 1e3)
         time.sleep(pause)
     return times

@@ -1,8 +1,8 @@
 """Rendered tables a second on one core: the fast renderer at 320x240, MuJoCo at 256x256, picture and ids each.
 
 CPU time of this process, so that others on the machine count less, and the time on the wall beside it; the two take
-turns. MuJoCo's figure holds its share
-of the studios: compiling the meshes and the drawing code of OpenGL, once every 100 scenes.
+turns. MuJoCo's figure holds its share of the studios: compiling the meshes and the drawing code of OpenGL, once every
+100 scenes.
 
     python -m benchmarks.tabletop --scenes 200
     python -m benchmarks.tabletop --profile

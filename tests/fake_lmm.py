@@ -61,7 +61,7 @@ class Asked:
     def images(self) -> list[NDArray[np.uint8]]:
         """Pixels of the pictures sent, (H, W, 3) uint8 RGB."""
         urls = [part["image_url"]["url"] for part in self._parts() if part["type"] == "image_url"]
-        return [_pixels(url) for url in urls]
+        return [pixels_of(url) for url in urls]
 
     @property
     def schema(self) -> dict[str, Any] | None:
@@ -312,7 +312,8 @@ def _text(message: Mapping[str, Any]) -> str:
     return "\n".join(part["text"] for part in content if part["type"] == "text")
 
 
-def _pixels(url: str) -> NDArray[np.uint8]:
+def pixels_of(url: str) -> NDArray[np.uint8]:
+    """The picture in a data URL, (H, W, 3) uint8 RGB."""
     data = base64.b64decode(url.partition(";base64,")[2])
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     assert pixels is not None, "the picture can be decoded"

@@ -52,6 +52,13 @@ class Answers(RedModel):
         return self._answer
 
 
+def red_square(x: int = 4, size: int = 32) -> NDArray[np.uint8]:
+    """A grey picture with a red square of 8 x 8, its left side at column x."""
+    image = np.full((size, size, 3), 90, np.uint8)
+    image[12:20, x : x + 8] = (250, 10, 10)
+    return image
+
+
 def red_at(x: int, size: int = 8) -> NDArray[np.uint8]:
     """A black picture with one red column."""
     image = np.zeros((size, size, 3), np.uint8)

@@ -123,7 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
         self.server.asked.append(Asked(self.command, self.path, self.headers.items(), body))
         if self.path in self.server.replies:
-            self.wfile.write(self.server.replies[self.path])
+            # Told, or a proxy may send its next request into the connection that ends.
+            self.wfile.write(self.server.replies[self.path].replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
             self.close_connection = True
         elif self.command == "POST" and self.path.partition("?")[0] == "/v1/chat/completions":
             self._chat(json.loads(body))

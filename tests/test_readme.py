@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ivm.inference.zoo import WEIGHTS
+from ivm.inference.zoo import EMBEDDED
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 needs_weights = pytest.mark.skipif(
-    not (WEIGHTS / "ivm-nano" / "model.json").is_file(), reason="the weights of ivm-nano are not in the package"
+    not (EMBEDDED / "ivm-nano" / "model.json").is_file(), reason="the weights of ivm-nano are not in the package"
 )
 
 

@@ -16,9 +16,9 @@ from ivm.core.model import RGBImage
 from ivm.data.coding import encode_picture
 from ivm.data.record import Record, SourceKind
 from ivm.data.shards import write_shard
-from ivm.evaluation.metrics import mask_iou
+from ivm.evaluation.metrics import Mask, mask_iou
 
-from .spoil import Mask, draw_fault, spoil
+from .spoil import draw_fault, spoil
 
 SIDE = 64
 """Pixels of a picture's sides."""

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
-"""(H, W) bool."""
+from ivm.evaluation.metrics import Mask
 
 FAULTS = {"none": 0.3, "wrong object": 0.2, "box": 0.2, "too much": 0.15, "too little": 0.15}
 """How often a machine label has which fault."""

@@ -24,7 +24,7 @@ from ivm.core.files import write_files
 from ivm.core.instruction import BUCKETS, token_ids
 from ivm.data.tabletop.colors import COLORS
 
-OWN = ivm.inference.zoo.WEIGHTS / "ivm-nano"
+OWN = ivm.inference.zoo.EMBEDDED / "ivm-nano"
 """The expert without a fault."""
 
 REACH = 17

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import signal
 import struct
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ivm.core import errors
+from mishaps import no_large_files
 
 
 def sentence(done) -> str:
@@ -118,11 +118,6 @@ def test_debug_shows_the_traceback_and_the_sentence(place, environment, where):
     lines = done.stderr.decode().splitlines()
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[-2].startswith("error: There is no file at 'gone.png'")
-
-
-def no_large_files() -> None:
-    """Let files grow to 2000 bytes only, which stands for a full disk."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
 
 def test_a_full_disk(mask, place):

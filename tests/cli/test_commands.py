@@ -72,17 +72,6 @@ def test_models_names_what_is_missing():
     assert "all of" in table
 
 
-def test_shell_completion():
-    done = ivm_command(_IVM_COMPLETE="complete_bash", COMP_WORDS="ivm mas", COMP_CWORD="1")
-    assert done.stdout.split() == ["mask"]
-
-
-def test_ivm_7b_says_what_it_needs():
-    done = ivm_command("mask", os.devnull, "red", "--model", "ivm-7b", HF_HUB_CACHE=os.devnull, HF_HUB_OFFLINE="1")
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
-
-
 def test_names_of_pictures_are_those_of_a_result():
     assert PAPER == PAPER_KEYS
     assert pictures_of("highlight", None) == [*PAPER_KEYS, "sheet"]

@@ -190,9 +190,6 @@ def test_a_mistake_is_one_sentence_and_a_code(ivm, place, arguments, code, told)
 
 def test_fetch_without_a_network_says_what_to_put_where(ivm, place, monkeypatch):
     pytest.importorskip("huggingface_hub")
-    import subprocess
-    import sys
-
     code = "import sys; from ivm.cli.main import run; sys.exit(run(['data', 'fetch', 'ivm-mix-1m', '--part', 'human']))"
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ivm.cli import main, mask_many
+from ivm.cli import main, progress
 from ivm.cli.console import docs_link
 from ivm.core import errors
 
@@ -53,7 +53,7 @@ def test_the_codes_that_are_no_errors_are_on_the_page():
         main.OUT_OF_MEMORY,
         main.INTERRUPTED,
         main.TERMINATED,
-        mask_many.InterruptedJobError.exit_code,
+        progress.InterruptedJobError.exit_code,
     }
     assert {0, 2} | ours == {int(code) for code in codes}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -22,9 +21,10 @@ from ivm.cli.app import app
 from ivm.core import errors
 from ivm.core.instruction import token_batch
 from ivm.inference.nano_onnx import NanoOnnx
-from ivm.models.nano.export import load_network
+from ivm.models.nano.weights import load_network
 from ivm.training.nano import NanoModule
 from ivm.training.recipe import NanoRecipe
+from mishaps import no_large_files
 from tiny_run import TINY_RECIPE, tiny_checkpoint
 
 QUESTIONS = ["the red cup", "put the duck on the green plate"]
@@ -152,11 +152,6 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(place):
     told = json.loads(CliRunner().invoke(app, line).stdout)
     assert (told["model"], told["steps"], told["pictures"]) == ("nano", 4, 6)
     assert sorted(place.rglob("*")) == before
-
-
-def no_large_files() -> None:
-    """Let files grow to 2000 bytes only, which stands for a full disk."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
 
 def test_a_full_disk_while_training(place):

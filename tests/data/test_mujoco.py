@@ -13,7 +13,7 @@ import pytest
 from ivm.core.errors import DeviceError, IvmError, OptionError
 from ivm.data.sources.scenes import SceneSource
 from ivm.data.tabletop.kinds import KINDS
-from ivm.data.tabletop.layout import Thing, describe
+from ivm.data.tabletop.layout import Thing, draw_layout
 from ivm.data.tabletop.look import material
 from ivm.data.tabletop.mujoco_gl import backend, open_context
 from ivm.data.tabletop.mujoco_look import Exposure
@@ -41,7 +41,7 @@ def pairs(can_draw):
     """Layouts, each with its light and ids as drawn by the fast renderer and by MuJoCo, both with 2 x 2 samples."""
     found = []
     for seed in range(3):
-        layout = describe(np.random.default_rng((4, seed)), SceneOptions(**SIZE, most=8))
+        layout = draw_layout(np.random.default_rng((4, seed)), SceneOptions(**SIZE, most=8))
         studio = Studio([solid.shape for solid in layout.solids], **SIZE)
         found.append((layout, trace(layout, 96, 72, supersample=2), studio.trace(layout)))
         studio.close()
@@ -76,7 +76,7 @@ def test_both_renderers_show_about_the_same_light(pairs):
 
 def test_a_shadow_darkens_the_table_and_does_not_blacken_it(can_draw):
     """The table under a tray that hangs above it, against the same table beside it."""
-    layout = describe(np.random.default_rng(1), SceneOptions(**SIZE), wanted=[Thing("tray", "white")])
+    layout = draw_layout(np.random.default_rng(1), SceneOptions(**SIZE), wanted=[Thing("tray", "white")])
     white = material(np.random.default_rng(0), "white")
     white[10] = white[7] = 0
     layout = replace(layout, table=white)
@@ -124,12 +124,12 @@ def test_a_scene_is_as_documented(scenes):
 def test_a_stream_mixes_scenes_of_both_renderers(scenes):
     changes = {"scene_size": (96, 96), "sizes": ((64, 64),), "pictures": 2, "fresh": 2, "questions": 2, "memory": 4}
     mixed, plain = TabletopStream(**changes, mujoco=0.5), TabletopStream(**changes)
-    studio = mixed._studio()
-    drawn = [mixed._scene(number, {}, studio) for number in range(4)]
-    same_as_before = [same(scene, plain._scene(number, {})) for number, scene in enumerate(drawn)]
+    studio = MujocoScenes(mixed.seed, mixed.scenes)
+    drawn = [mixed._draw(number, studio) for number in range(4)]
+    same_as_before = [same(scene, plain._draw(number, studio)) for number, scene in enumerate(drawn)]
     assert same_as_before == [True, False, True, False]
     assert same(drawn[3], studio.scene(1))
-    ranks = [TabletopStream(**changes, mujoco=0.5, rank=rank, world=2)._scene(1, {}, studio) for rank in (0, 1)]
+    ranks = [TabletopStream(**changes, mujoco=0.5, rank=rank, world=2)._draw(1, studio) for rank in (0, 1)]
     assert not same(*ranks)
     studio.close()
     assert next(mixed.batches(0)).image.shape == (2, 64, 64, 3)
@@ -164,7 +164,7 @@ def test_a_shelf_holds_every_kind_and_more_of_common_ones():
 
 def test_a_solid_is_its_shape_scaled_turned_and_shifted():
     for seed in range(4):
-        for solid in describe(np.random.default_rng(seed), SceneOptions()).solids:
+        for solid in draw_layout(np.random.default_rng(seed), SceneOptions()).solids:
             moved = solid.shape.vertices * solid.scale @ solid.turn.T + solid.place
             np.testing.assert_allclose(moved, solid.mesh.vertices, atol=1e-3)
             np.testing.assert_allclose(solid.local + solid.origin, solid.mesh.vertices, atol=1e-3)

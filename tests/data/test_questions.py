@@ -7,16 +7,9 @@ from hypothesis import strategies as st
 
 from ivm.data.tabletop.colors import COLORS
 from ivm.data.tabletop.kinds import KINDS
-from ivm.data.tabletop.questions import (
-    ANYTHING,
-    ONE_TARGET,
-    SIDES,
-    TWO_TARGETS,
-    Questioner,
-    colors_called,
-    kinds_called,
-)
-from ivm.data.tabletop.scene import Thing
+from ivm.data.tabletop.layout import Thing
+from ivm.data.tabletop.questions import Questioner
+from ivm.data.tabletop.wordings import ANYTHING, ONE_TARGET, SIDES, TWO_TARGETS, colors_called, kinds_called
 
 SEEDS = st.integers(0, 10_000)
 

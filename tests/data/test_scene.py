@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from ivm.data.tabletop.camera import photograph
+from ivm.data.tabletop.camera import Camera, photograph
 from ivm.data.tabletop.kinds import KINDS
-from ivm.data.tabletop.scene import Camera, SceneOptions, Thing, names_of, render
+from ivm.data.tabletop.scene import SceneOptions, Thing, render
 
 SMALL = SceneOptions(width=64, height=48, most=6)
 
@@ -116,12 +116,3 @@ def test_a_photograph_of_any_light_is_a_picture(seed):
     assert image.dtype == np.uint8
     assert np.ptp(image) > 50
     assert photograph(np.zeros_like(light), rng).max() < 120, "black stays dark"
-
-
-def test_names_of_a_thing():
-    assert names_of(Thing("duck", "red")) == {
-        "kind": "duck",
-        "color": "red",
-        "kind_also": ("rubber duck", "toy duck", "ducky"),
-        "color_also": ("crimson", "scarlet"),
-    }

@@ -3,12 +3,13 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from data_sets import HEIGHT, WIDTH, dim, make_original, make_record, make_shards, picture, save, square
 from ivm.core.errors import DeviceError, OptionError, RecordError
 from ivm.data.boxes import boxes_to_mask
 from ivm.data.convert import ToOriginal, ToShards
-from ivm.data.faults import Fault
+from ivm.data.faults import BadRecordError, Fault
 from ivm.data.phrases import ask_for
 from ivm.data.record import Record
 from ivm.data.sources.coco import segmentation_mask
@@ -196,6 +197,35 @@ def test_reasonseg(tmp_path):
     assert (record.mask[10, 10], record.mask[10, 2]) == (255, 0)
     assert record.provenance.split == "train"
     assert isinstance(fault, Fault)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [None, "polygon", [[0, 0, 8]], {}, {"size": [6], "counts": "1"}, {"size": [6, 8], "counts": ["all"]}],
+    ids=str,
+)
+def test_a_segmentation_that_is_none_is_told(damaged):
+    with pytest.raises(BadRecordError, match="neither polygons") as error:
+        segmentation_mask(damaged, 6, 8)
+    assert error.value.kind == "unreadable-mask"
+
+
+def test_a_damaged_polygon_or_cut_out_is_told_and_the_others_are_read(tmp_path):
+    polygons, products = tmp_path / "train", tmp_path / "products"
+    for name, points in (("a", [[0, 0], [20]]), ("b", [[0, 0], [20, 0], [20, 20]])):
+        save(polygons / f"{name}.jpg", picture(1))
+        shapes = [{"label": "target", "points": points}]
+        (polygons / f"{name}.json").write_text(json.dumps({"text": "the cup", "shapes": shapes}))
+    cut_out = np.dstack([picture(1), square(1)])
+    (products / "rgba").mkdir(parents=True)
+    for name in "ab":
+        Image.fromarray(cut_out).save(products / "rgba" / f"{name}.png")
+    (products / "rgba" / "a.png").write_bytes((products / "rgba" / "a.png").read_bytes()[:80])
+    (products / "index.json").write_text(json.dumps([{"name": "a"}, {"name": "b"}]))
+    for folder, kind in ((polygons, "unreadable-mask"), (products, "unreadable-picture")):
+        fault, record = everything(open_source(folder))
+        assert fault.kind == kind
+        assert record.mask.any()
 
 
 def test_a_manifest_of_objects(tmp_path):

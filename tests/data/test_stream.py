@@ -53,7 +53,7 @@ def test_processes_see_other_scenes_of_the_same_size():
     for a, b in zip(one, other, strict=True):
         assert a.image.shape == b.image.shape
         assert not any(np.array_equal(x, y) for x in a.image for y in b.image)
-    scenes = [TabletopStream(**TINY | {"rank": rank, "world": 2})._scene(1, {}) for rank in (0, 1)]
+    scenes = [TabletopStream(**TINY | {"rank": rank, "world": 2})._draw(1, None) for rank in (0, 1)]
     assert scenes[0].things != scenes[1].things
 
 

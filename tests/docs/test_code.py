@@ -10,7 +10,7 @@ import pytest
 
 from docs.pages import PAGES, ROOT, blocks
 from ivm.core.errors import IvmError
-from ivm.inference.zoo import WEIGHTS
+from ivm.inference.zoo import EMBEDDED
 
 PYTHON = [block for page in PAGES for block in blocks(page) if block.language in ("python", "py")]
 RUN = [
@@ -18,7 +18,7 @@ RUN = [
 ]  # the README's: tests/test_readme.py
 
 needs_weights = pytest.mark.skipif(
-    not (WEIGHTS / "ivm-nano" / "model.json").is_file(), reason="the weights of ivm-nano are not in the package"
+    not (EMBEDDED / "ivm-nano" / "model.json").is_file(), reason="the weights of ivm-nano are not in the package"
 )
 
 

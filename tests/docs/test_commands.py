@@ -16,14 +16,14 @@ from typer.exceptions import TyperException
 
 from docs.pages import DOCS, PAGES, ROOT, blocks, commands, spans
 from ivm.cli.app import app
-from ivm.inference.zoo import WEIGHTS
+from ivm.inference.zoo import EMBEDDED
 
 TREE = typer.main.get_command(app)
 MORE = re.compile(r"[A-Z]+|\.\.\.")
 """In running text: a word that stands for others, and so is none that a command could judge."""
 
 needs_weights = pytest.mark.skipif(
-    not (WEIGHTS / "ivm-nano" / "model.json").is_file(), reason="the weights of ivm-nano are not in the package"
+    not (EMBEDDED / "ivm-nano" / "model.json").is_file(), reason="the weights of ivm-nano are not in the package"
 )
 
 

@@ -6,13 +6,13 @@ import pytest
 
 from ivm.evaluation.grounding import Grounding, answer_all
 from ivm.evaluation.objects import read_objects
-from ivm.inference.zoo import WEIGHTS, load
+from ivm.inference.zoo import EMBEDDED, load
 
 FLOOR_POINTING = 0.925
 FLOOR_IOU = 0.765
 
 pytestmark = pytest.mark.skipif(
-    not (WEIGHTS / "ivm-nano" / "model.json").is_file(), reason="the weights of ivm-nano are not in the package"
+    not (EMBEDDED / "ivm-nano" / "model.json").is_file(), reason="the weights of ivm-nano are not in the package"
 )
 
 

@@ -123,7 +123,7 @@ def test_the_same_scenes_are_asked_about_each_time_and_others_for_another_seed(a
     assert list(other) != answered[1][:5]
 
 
-def test_the_threshold_decides_what_is_masked(answered):
+def test_the_threshold_decides_what_is_masked():
     strict = answer_scenes(Masker(Everything()), scenes=1, questions=5, threshold=0.99)
     assert all(one.iou in (None, 0) for one in strict)
 

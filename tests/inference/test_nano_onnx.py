@@ -10,7 +10,7 @@ import pytest
 
 from ivm.core.errors import CheckpointError, DeviceError, ModelError
 from ivm.core.model import MaskModel
-from ivm.inference.nano_onnx import MAX_ROWS, NanoOnnx, available_cores
+from ivm.inference.nano_onnx import MAX_ROWS, NanoOnnx
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +74,6 @@ def test_answers_do_not_depend_on_the_batch(model, scene):
 def test_no_picture_and_no_question(model):
     assert model.encode([]) == []
     assert model.predict([], []).presence.shape == (0,)
-
-
-def test_default_threads_are_the_cores_of_this_process():
-    assert 1 <= available_cores() <= 4096
 
 
 @pytest.mark.parametrize("name", ["model.json", "encoder.onnx", "predictor.onnx"])

@@ -7,8 +7,9 @@ import pytest
 
 from fake_models import RedModel, red_at
 from ivm.core.errors import DiskFullError, OutputError
+from ivm.core.files import output_errors
 from ivm.inference.masker import Masker
-from ivm.inference.store import output_errors, read_finished, replace_lines, whole_folder, write_json, write_result
+from ivm.inference.store import read_finished, replace_lines, whole_folder, write_json, write_result
 
 
 def names(folder):

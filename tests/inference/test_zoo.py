@@ -18,10 +18,10 @@ from ivm.core.errors import (
 )
 from ivm.core.hub import cache_root
 from ivm.inference.catalogue import Presence, find_model, presence
-from ivm.inference.zoo import WEIGHTS, ZOO, load
+from ivm.inference.zoo import EMBEDDED, ZOO, load
 
 FULL = all(importlib.util.find_spec(package) for package in ("torch", "transformers", "peft", "accelerate"))
-NANO = (WEIGHTS / "ivm-nano" / "model.json").is_file()
+NANO = (EMBEDDED / "ivm-nano" / "model.json").is_file()
 
 
 def put(cache, repository, *names):

@@ -13,6 +13,7 @@ from ivm.data.shards import Shard
 from ivm.labeling.expert import Expert, ExpertSpec
 from ivm.labeling.film import FilmLabeler, label_film
 from ivm.labeling.flow import FlowTracker
+from ivm.labeling.fusion import mask_iou
 
 SIZE = 96
 
@@ -32,10 +33,6 @@ def scene(x: int, y: int = 30, *, seed: int = 0, shown: bool = True) -> tuple[np
         image[y : y + 24, x : x + 24] = patch
         truth[y : y + 24, x : x + 24] = True
     return image, truth
-
-
-def iou(first: np.ndarray, second: np.ndarray) -> float:
-    return float((first & second).sum() / max((first | second).sum(), 1))
 
 
 class Presence(RedModel):
@@ -59,7 +56,7 @@ def test_flow_carries_a_mask_along():
         image, truth = scene(10 + 2 * step)
         carried = tracker.carry(image)
         assert carried.trust > 0.5
-    assert iou(carried.mask, truth) > 0.55 > iou(start, truth)
+    assert mask_iou(carried.mask, truth) > 0.55 > mask_iou(start, truth)
 
 
 def test_flow_knows_that_it_has_lost_what_is_gone():
@@ -75,7 +72,7 @@ def test_the_model_is_asked_about_key_frames_only():
     labels = list(film.label(image for image, _ in frames))
     assert [label.by for label in labels] == ["key", "flow", "flow", "flow", "flow"] * 2
     assert expert.model.encoded == [1, 1]
-    assert min(iou(label.mask, truth) for label, (_, truth) in zip(labels, frames, strict=True)) > 0.75
+    assert min(mask_iou(label.mask, truth) for label, (_, truth) in zip(labels, frames, strict=True)) > 0.75
     assert labels[4].weight <= labels[0].weight
 
 
@@ -84,8 +81,8 @@ def test_what_is_lost_is_labelled_anew():
     frames = [scene(8), scene(9), scene(60, 50, seed=7), scene(61, 50, seed=7)]
     labels = list(film.label(image for image, _ in frames))
     assert [label.by for label in labels] == ["key", "flow", "lost", "flow"]
-    assert iou(labels[2].mask, frames[2][1]) > 0.9
-    assert iou(labels[3].mask, frames[3][1]) > 0.75
+    assert mask_iou(labels[2].mask, frames[2][1]) > 0.9
+    assert mask_iou(labels[3].mask, frames[3][1]) > 0.75
 
 
 def test_what_is_not_there_is_looked_for_again_soon():
@@ -93,7 +90,7 @@ def test_what_is_not_there_is_looked_for_again_soon():
     frames = [scene(8, shown=False), scene(8, shown=False), scene(8, shown=False), scene(8), scene(9)]
     labels = list(film.label(image for image, _ in frames))
     assert not labels[0].mask.any()
-    assert iou(labels[4].mask, frames[4][1]) > 0.75
+    assert mask_iou(labels[4].mask, frames[4][1]) > 0.75
     assert len(expert.model.encoded) < 5
 
 
@@ -116,7 +113,7 @@ def test_a_folder_of_frames_becomes_a_shard(tmp_path):
         assert (first.uuid, first.license, first.provenance.group) == ("film-1-000", "CC0-1.0", "film-1")
         assert "key" in first.provenance.maker
         assert "flow" in shard[1].provenance.maker
-        assert iou(first.mask > 127, scene(10)[1]) > 0.9
+        assert mask_iou(first.mask > 127, scene(10)[1]) > 0.9
 
 
 def test_an_empty_folder_is_named(tmp_path):

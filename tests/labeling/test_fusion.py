@@ -9,7 +9,7 @@ from ivm.core.errors import OptionError
 from ivm.labeling.calibration import Calibration, ExpertCalibration
 from ivm.labeling.expert import Opinion
 from ivm.labeling.fitting import FEWEST, Calibrator
-from ivm.labeling.fusion import fuse, grid_of, soft_overlap, union
+from ivm.labeling.fusion import fuse, grid_of, mask_iou, soft_overlap, union
 
 
 def opinion(rows: list[str], *, strength: float = 5.0, presence: float = 0.9) -> Opinion:
@@ -95,10 +95,6 @@ def things(count: int, seed: int = 0):
         )
 
 
-def iou(first: np.ndarray, second: np.ndarray) -> float:
-    return (first & second).sum() / (first | second).sum()
-
-
 @pytest.fixture(scope="module")
 def learnt() -> Calibration:
     calibrator = Calibrator(["exact", "large", "chance"])
@@ -119,10 +115,10 @@ def test_who_guesses_counts_for_nothing(learnt):
 def test_learnt_fusion_is_better_than_the_average_and_any_single(learnt):
     fused, average, exact = [], [], []
     for opinions, truth in things(20, seed=1):
-        fused.append(iou(fuse(opinions, learnt, 24, 32).mask, truth))
+        fused.append(mask_iou(fuse(opinions, learnt, 24, 32).mask, truth))
         logits = np.stack([one.logits.astype(np.float32) for one in opinions.values()])
-        average.append(iou((1 / (1 + np.exp(-logits))).mean(axis=0) > 0.5, truth))
-        exact.append(iou(opinions["exact"].logits > 0, truth))
+        average.append(mask_iou((1 / (1 + np.exp(-logits))).mean(axis=0) > 0.5, truth))
+        exact.append(mask_iou(opinions["exact"].logits > 0, truth))
     assert np.mean(fused) > max(np.mean(average), np.mean(exact)) + 0.05
     assert np.mean(fused) > 0.75
 

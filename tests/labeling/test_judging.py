@@ -19,7 +19,6 @@ from ivm.core.model import Prediction
 from ivm.data.coding import encode_picture
 from ivm.data.shards import Shard, shards_of
 from ivm.labeling.building import label_stages
-from ivm.labeling.calibration import Calibration
 from ivm.labeling.expert import ExpertSpec
 from ivm.labeling.recipe import read_recipe
 from ivm.labeling.run import HereEngine, LabelRun
@@ -73,13 +72,10 @@ class Greedy(RedModel):
 def labelled(folder, model, **limits):
     """What the records tell of their making, those that are used and those that are not."""
     stages = label_stages(
-        plan=None,
         roles=("target",),
         experts=[ExpertSpec(name="e", make=model)],
-        calibration=Calibration(),
         limits=Limits(largest=0.99, **limits),
         verifier="judge",
-        verify=None,
         judge=partial(open_judge, folder / "run" / "last.ckpt"),
     )
     out = folder / model.__name__

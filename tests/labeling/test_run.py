@@ -12,7 +12,6 @@ from ivm.core.errors import LmmError, ModelError, OptionError
 from ivm.core.model import Prediction
 from ivm.data.shards import Shard, shards_of
 from ivm.labeling.building import label_stages
-from ivm.labeling.calibration import Calibration
 from ivm.labeling.expert import ExpertSpec
 from ivm.labeling.report import Report
 from ivm.labeling.run import HereEngine, LabelRun
@@ -24,15 +23,7 @@ from labeling_tasks import ColorModel, write_lines
 
 def make_run(path, folder, *, experts=(ColorModel,), records=4, limits=None, settings=None) -> LabelRun:
     specs = [ExpertSpec(name=f"e{number}", make=make, batch=3) for number, make in enumerate(experts)]
-    stages = label_stages(
-        plan=None,
-        roles=("target", "container", "tool"),
-        experts=specs,
-        calibration=Calibration(),
-        limits=limits or Limits(),
-        verifier="none",
-        verify=None,
-    )
+    stages = label_stages(experts=specs, limits=limits or Limits())
     return LabelRun(
         source=ListedTasks(path), folder=folder, name="run", stages=stages, records=records, settings=settings or {}
     )
@@ -184,7 +175,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_run_with_its_own_error(lines, tm
         label(make_run(lines, tmp_path / "out", experts=(unloadable,)))
 
 
-def test_a_spent_budget_ends_the_run_and_loses_nothing(lines, tmp_path):
+def test_a_spent_budget_ends_the_run_and_loses_nothing():
     from ivm.core.errors import BudgetError
     from ivm.labeling.stages import PlanStage
     from labeling_tasks import make_task, tasks_batch

@@ -43,12 +43,16 @@ def client(lmm: FakeLmm, **options) -> LmmClient:
     return LmmClient(lmm.base_url, MODEL, **{"first_wait_s": 0.001, **options})
 
 
+def says(text: str, **options) -> Question:
+    return Question(messages=[user(text)], **options)
+
+
 def ask(lmm: FakeLmm, *messages, options=None, **question):
     """One answer and the report, by a client of its own."""
 
     async def one():
         async with client(lmm, **(options or {})) as asker:
-            return await asker.ask(list(messages), **question), asker.report()
+            return await asker.ask(Question(messages=list(messages), **question)), asker.report()
 
     return asyncio.run(one())
 
@@ -109,7 +113,7 @@ def test_a_server_that_is_not_there_is_named():
 
     async def one():
         async with LmmClient(gone, MODEL, retries=1, first_wait_s=0.001) as asker:
-            await asker.ask([user("hello")])
+            await asker.ask(says("hello"))
 
     with pytest.raises(LmmServerError, match=f"{gone} gave no answer after 2 tries"):
         asyncio.run(one())
@@ -187,7 +191,7 @@ def test_no_more_requests_at_once_than_allowed_and_equal_ones_only_once():
 
     async def many(lmm):
         async with client(lmm, concurrency=3) as asker:
-            answers = await asyncio.gather(*(asker.ask([user(str(number % 6))]) for number in range(12)))
+            answers = await asyncio.gather(*(asker.ask(says(str(number % 6))) for number in range(12)))
             return answers, asker.report()
 
     with running(FakeLmm(together)) as lmm:
@@ -222,12 +226,12 @@ def test_whoever_stops_waiting_loses_no_answer(tmp_path):
 
     async def impatient(lmm):
         async with client(lmm, cache=cache) as asker:
-            waiting = asyncio.create_task(asker.ask([user("a")]))
+            waiting = asyncio.create_task(asker.ask(says("a")))
             await asyncio.to_thread(asked.wait, 60)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
             go.set()
-            return await asker.ask([user("a")]), len(lmm.asked)
+            return await asker.ask(says("a")), len(lmm.asked)
 
     with running(FakeLmm(slow)) as lmm:
         answer, requests = asyncio.run(impatient(lmm))
@@ -236,7 +240,7 @@ def test_whoever_stops_waiting_loses_no_answer(tmp_path):
 
 def test_a_budget_ends_before_it_is_overspent_and_nothing_is_lost(tmp_path):
     cache, budget = tmp_path / "a.sqlite", Budget(tokens=260, lifelong=True)
-    questions = [Question(messages=[user(f"word {number}")], max_tokens=20) for number in range(30)]
+    questions = [says(f"word {number}", max_tokens=20) for number in range(30)]
 
     def answers(lmm, budget):
         with BlockingLmm(client(lmm, cache=cache, budget=budget, concurrency=4)) as asker:
@@ -262,9 +266,9 @@ def test_a_budget_of_costs_counts_prices():
 
     async def two(lmm):
         async with client(lmm, budget=Budget(cost=55), prices=prices) as asker:
-            await asker.ask([user("one")], max_tokens=5)
+            await asker.ask(says("one", max_tokens=5))
             with pytest.raises(BudgetError, match=r"a cost of 55 .*\(23\.0000\) are spent"):
-                await asker.ask([user("a longer question " * 3)], max_tokens=5)
+                await asker.ask(says("a longer question " * 3, max_tokens=5))
             return asker.report()
 
     with running(FakeLmm(lambda asked: Reply("a", usage=(13, 5)))) as lmm:
@@ -290,13 +294,13 @@ def test_the_key_is_nowhere_but_in_the_request(tmp_path, monkeypatch, caplog, ca
 
     async def talk(lmm):
         async with client(lmm, api_key_env="SOME_KEY", cache=cache) as asker:
-            answer = await asker.ask([user("hello")])
+            answer = await asker.ask(says("hello"))
             lmm.key = "another"
             with pytest.raises(LmmRefusedError, match=r"provided: \$SOME_KEY") as caught:
-                await asker.ask([user("hello again")])
+                await asker.ask(says("hello again"))
             lmm.key, lmm.script = None, lambda asked: Status(500, message=f"crashed on {KEY}")
             with pytest.raises(LmmServerError) as failed:
-                await asker.ask([user("hello again")])
+                await asker.ask(says("hello again"))
             for error in (caught.value, failed.value):
                 told.append("".join(traceback.format_exception(error)) + repr(error) + str(pickle.dumps(error)))
                 assert error.__context__ is None
@@ -348,14 +352,14 @@ def test_a_wrong_schema_is_named():
         with pytest.raises(OptionError, match="no JSON schema"):
             ask(lmm, user("a"), schema={"type": "colour"})
         with BlockingLmm(client(lmm)) as asker, pytest.raises(OptionError, match="no JSON schema"):
-            asker.ask_each([Question(messages=[user("a")], schema={"type": "colour"})])
+            asker.ask_each([says("a", schema={"type": "colour"})])
 
 
 def test_scripts_ask_without_an_event_loop():
     done = []
     with running(FakeLmm(lambda asked: "bad" if asked.last == "1" else '{"color": "red"}')) as lmm:
         with BlockingLmm(client(lmm, reasks=0)) as asker:
-            questions = [Question(messages=[user(str(number))], schema=COLOR) for number in range(3)]
+            questions = [says(str(number), schema=COLOR) for number in range(3)]
             answers = asker.ask_each(questions, progress=lambda *so_far: done.append(so_far))
             assert asker.ask(questions[0]).parsed == {"color": "red"}
         asker.close()

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import random
-import sqlite3
 from datetime import UTC, datetime
 from multiprocessing import get_context
 
@@ -15,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fake_lmm import _pixels
+from fake_lmm import pixels_of
 from ivm.core.errors import BudgetError, ImageFormatError, LmmAnswerError, OptionError, OutputError
 from ivm.lmm.answers import Answer, TokenLogprob, TokenUsage, Usage
 from ivm.lmm.budget import Budget, Ledger, Prices
@@ -66,10 +65,10 @@ def test_any_body_is_a_completion_or_told_to_be_none(body):
 def test_a_picture_goes_to_and_fro():
     image = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
     part = picture(image, kind="png", detail="low")
-    assert (_pixels(part["image_url"]["url"]) == image).all()
+    assert (pixels_of(part["image_url"]["url"]) == image).all()
     assert part["image_url"]["detail"] == "low"
     large = np.zeros((100, 200, 3), np.uint8)
-    assert _pixels(picture(large, longest=50)["image_url"]["url"]).shape == (25, 50, 3)
+    assert pixels_of(picture(large, longest=50)["image_url"]["url"]).shape == (25, 50, 3)
     assert picture_file(b"\xff\xd8\xff123")["image_url"]["url"].startswith("data:image/jpeg;base64,")
 
 
@@ -132,7 +131,6 @@ def test_a_file_that_is_no_cache_is_named_and_left_alone(tmp_path):
     (tmp_path / "full").mkdir()
     with pytest.raises(OutputError, match="cannot be used"):
         AnswerCache(tmp_path / "full")
-    assert sqlite3.sqlite_version_info > (3, 8)
 
 
 def test_answers_go_to_and_fro():

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from ivm.core.errors import CheckpointError
-from ivm.models.nano.export import averaged, export, load_network
+from ivm.models.nano.export import export
 from ivm.models.nano.network import NanoConfig, NanoNetwork
+from ivm.models.nano.weights import averaged, load_network
+from mishaps import Trap
 from tiny_run import TINY_NETWORK, tiny_checkpoint
 
 
@@ -84,16 +86,6 @@ def test_an_average_lies_between_its_parts():
 def test_networks_of_different_sizes_have_no_average():
     with pytest.raises(CheckpointError, match="different sizes"):
         averaged(network_of(1.0), network_of(1.0, text_width=32), 0.5)
-
-
-class Trap:
-    """Touches a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
 
 
 @pytest.mark.parametrize("save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fake_models import red_square
 from ivm.core.errors import IvmError
 
 
@@ -37,16 +38,6 @@ def table(can_draw):
         env.close()
 
 
-def frame(red_at, size=32):
-    """A grey picture with a red square of 8 x 8 at column `red_at`."""
-    image = np.full((size, size, 3), 90, np.uint8)
-    image[12:20, red_at : red_at + 8] = (250, 10, 10)
-    return image
-
-
-FEATURES_SIZE = 32
-
-
 @pytest.fixture
 def demos(tmp_path):
     """A data set of two episodes with 3 and 4 frames, 32 x 32, with ids of things."""
@@ -62,7 +53,7 @@ def demos(tmp_path):
     with DatasetWriter(tmp_path / "demos", features, fps=10, robot="test", episodes_a_file=1) as writer:
         for episode, task in enumerate(("pick up the red cup", "pick up the duck")):
             for number in range(3 + episode):
-                image = frame(2 * number)
+                image = red_square(2 * number)
                 ids = (image[..., 0] > 200).astype(np.uint8)
                 ids[:4] = 255
                 state, action = np.full(5, number / 10, np.float32), np.full(4, -number / 10, np.float32)

@@ -14,7 +14,7 @@ import pytest
 from fake_models import RedModel
 from ivm.core.errors import InstructionError, ModelError, OptionError
 from ivm.core.model import Prediction
-from ivm.inference.zoo import WEIGHTS
+from ivm.inference.zoo import EMBEDDED
 from ivm.robotics.stream import MaskStream
 
 
@@ -182,7 +182,7 @@ def test_mistakes_are_named():
             MaskStream(RedModel(), **bad)
 
 
-@pytest.mark.skipif(not (WEIGHTS / "ivm-nano" / "model.json").is_file(), reason="ivm-nano's weights are not here")
+@pytest.mark.skipif(not (EMBEDDED / "ivm-nano" / "model.json").is_file(), reason="ivm-nano's weights are not here")
 def test_a_process_may_end_while_the_model_is_at_work():
     code = """if True:
         import numpy as np, ivm

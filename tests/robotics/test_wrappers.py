@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from fake_models import RedModel
+from fake_models import RedModel, red_square
 from ivm.core.errors import OptionError, RecordError
 
 gymnasium = pytest.importorskip("gymnasium", reason="gymnasium is not installed")
@@ -17,12 +17,6 @@ from ivm.robotics.layouts import BEAR, BRIDGE, LayoutAdapter  # noqa: E402
 from ivm.robotics.lerobot_step import StepMask, make_step  # noqa: E402
 from ivm.robotics.stream import MaskStream  # noqa: E402
 from ivm.robotics.wrapper import MaskObservation  # noqa: E402
-
-
-def picture(red_at=4, size=32):
-    image = np.full((size, size, 3), 90, np.uint8)
-    image[12:20, red_at : red_at + 8] = (250, 10, 10)
-    return image
 
 
 class Camera(gymnasium.Env):
@@ -35,10 +29,10 @@ class Camera(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        return {"image": picture(), "instruction": "the red cup"}, {}
+        return {"image": red_square(), "instruction": "the red cup"}, {}
 
     def step(self, action):
-        return {"image": picture(5), "instruction": "the red cup"}, 0.0, False, False, {}
+        return {"image": red_square(5), "instruction": "the red cup"}, 0.0, False, False, {}
 
 
 def test_the_wrapper_masks_what_the_policy_sees():
@@ -103,7 +97,7 @@ CAMERA = "observation.images.front"
 def test_the_lerobot_step_masks_batches_of_tensors():
     torch = pytest.importorskip("torch", reason="torch is not installed")
     step = make_step(Step, Key)(cameras=[CAMERA], model=RedModel(), deadline=None)
-    batch = torch.stack([torch.from_numpy(picture(x)).permute(2, 0, 1) / 255 for x in (4, 16)])
+    batch = torch.stack([torch.from_numpy(red_square(x)).permute(2, 0, 1) / 255 for x in (4, 16)])
     state = torch.zeros(2, 5)
     transition = {
         "observation": {CAMERA: batch, "observation.state": state},
@@ -123,7 +117,7 @@ def test_the_lerobot_step_masks_batches_of_tensors():
 def test_the_step_follows_each_environment_by_itself_and_a_new_task_begins_anew():
     model = RedModel()
     step = StepMask(cameras=(CAMERA,), model=model, every=2, deadline=None)
-    frame = np.moveaxis(picture(), -1, 0)
+    frame = np.moveaxis(red_square(), -1, 0)
     for _ in range(3):
         step.mask({CAMERA: np.stack([frame, frame])}, ["the red cup", "the duck"])
     assert len(model.asked) == 4
@@ -154,8 +148,8 @@ def test_the_step_says_which_camera_is_missing_or_wrong():
 @pytest.mark.parametrize(
     ("layout", "observation"),
     [
-        (BRIDGE, {"image": np.moveaxis(picture().astype(np.float32) / 255, -1, 0).ravel(), "state": np.zeros(7)}),
-        (BEAR, {"imgs": np.moveaxis(picture() / 255, -1, 0)[None, None].astype(np.float32), "lang": "the red cup"}),
+        (BRIDGE, {"image": np.moveaxis(red_square().astype(np.float32) / 255, -1, 0).ravel(), "state": np.zeros(7)}),
+        (BEAR, {"imgs": np.moveaxis(red_square() / 255, -1, 0)[None, None].astype(np.float32), "lang": "the red cup"}),
     ],
 )
 def test_other_robots_layouts_keep_their_form(layout, observation):

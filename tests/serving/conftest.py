@@ -13,6 +13,12 @@ from serving_tools import Server, serving
 Start = Callable[..., Server]
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """On what tests that are coroutines run."""
+    return "asyncio"
+
+
 @pytest.fixture(scope="session")
 def server(toy_nano: Path) -> Iterator[Server]:
     """`ivm serve --page`."""

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import yaml
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from ivm.cli.app import app
 
@@ -72,8 +71,3 @@ def test_the_deployment_names_what_there_is():
     assert [one["name"] for one in application["deployments"]] == [serve.deployment(ray_app.Masks).name]
     with pytest.raises(OptionError, match="no argument 'modle'"):
         ray_app.build({"modle": "ivm-nano"})
-
-
-def test_help_of_both_commands():
-    for command in ("serve", "demo"):
-        assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0

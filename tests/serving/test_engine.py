@@ -12,6 +12,7 @@ from fake_models import FailsOn, RedModel, red_at
 from ivm.core.errors import (
     DeadlineError,
     EngineBusyError,
+    ImageEmptyError,
     ImageFormatError,
     ImageTooLargeError,
     InstructionError,
@@ -212,7 +213,7 @@ def test_memory_of_decoded_pictures_is_shared():
 
 @pytest.mark.parametrize(
     ("data", "error"),
-    [(b"", ImageFormatError.__base__), (b"no picture", ImageFormatError), (b"x" * 5001, ImageTooLargeError)],
+    [(b"", ImageEmptyError), (b"no picture", ImageFormatError), (b"x" * 5001, ImageTooLargeError)],
 )
 def test_bad_pictures_are_refused(data, error):
     async def ask(engine):

@@ -19,11 +19,6 @@ pytestmark = pytest.mark.anyio
 HERE = Allowed.parse(["127.0.0.1"])
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def fetcher(allowed: Allowed = HERE, resolve=None, tls=None, **limits) -> PictureFetcher:
     given = {} if resolve is None else {"resolve": resolve}
     return PictureFetcher(FetchLimits(allowed=allowed, **({"seconds": 60.0} | limits)), tls=tls, **given)

@@ -27,11 +27,6 @@ MASKED = Masker(RedModel())(SCENE, "the red cup").highlight_image
 
 
 @pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
 async def hooked():
     hook = IvmHook(Masker(RedModel()))
     yield hook

@@ -30,11 +30,6 @@ SCENE = red_at(20, 64)
 
 
 @pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
 def folder(tmp_path):
     """Two folders, one of them open to agents."""
     (tmp_path / "open" / "below").mkdir(parents=True)

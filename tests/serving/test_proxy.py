@@ -83,7 +83,6 @@ def test_everything_else_passes_untouched(proxy, behind, method, path, body):
     answer = proxy.ask(method, path, body)
     assert answer.status == 200
     assert (behind.last.method, behind.last.path, behind.last.body) == (method, path, body or b"")
-    assert answer.body == (b"" if method == "HEAD" else answer.body)
     assert answer.header("X-IVM-Pictures") is None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from fake_models import RedModel, red_at
 from ivm.core.errors import SessionGoneError
 from ivm.inference.masker import Masker
+from ivm.inference.seam import Answer
 from ivm.serving.batching import Encoded
 from ivm.serving.engine import Engine
 from ivm.serving.sessions import SessionStore
@@ -63,6 +66,31 @@ def test_answers_that_were_not_asked_for_longest_are_forgotten():
     assert model.asked == [["a"], ["b"], ["c"], ["b"], ["d", "e", "f"]]
 
 
+def test_an_answer_that_is_forgotten_meanwhile_is_given_all_the_same():
+    class Slow:
+        """Answers "slow" when it is let."""
+
+        def __init__(self):
+            self.go = asyncio.Event()
+
+        async def ask(self, encoded, instructions):
+            if "slow" in instructions:
+                await self.go.wait()
+            return [Answer(np.zeros((1, 1), np.float32), 0.5) for _ in instructions]
+
+    async def main():
+        engine, session = Slow(), SessionStore().open(picture())
+        known = await session.ask(engine, ["known"], remember=2)
+        waiting = asyncio.create_task(session.ask(engine, ["known", "slow"], remember=2))
+        await asyncio.sleep(0)
+        await session.ask(engine, ["a", "b"], remember=2)
+        engine.go.set()
+        return known[0], (await waiting)[0]
+
+    first, again = asyncio.run(main())
+    assert again is first
+
+
 def test_a_session_ends_when_unused():
     clock = Clock()
     store = SessionStore(SessionSettings(seconds=10), clock)
@@ -97,6 +125,17 @@ def test_memory_is_bounded_but_one_picture_always_fits():
     large = store.open(picture(100))
     assert len(store) == 1
     assert store.get(large.id) is large
+
+
+def test_features_of_any_form_count():
+    @dataclass(slots=True)
+    class Features:
+        maps: tuple[np.ndarray, ...]
+        name: str
+
+    maps = np.zeros(4, np.float32), np.zeros(2, np.float32)
+    for features in (list(maps), {"a": maps}, Features(maps, "two"), SimpleNamespace(maps=maps, size=(8, 8))):
+        assert Encoded(red_at(1), features).nbytes == 8 * 8 * 3 + 4 * 6
 
 
 def test_names_cannot_be_guessed():

@@ -1,10 +1,11 @@
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
 import torch
 
-from ivm.core.errors import CheckpointError, RecipeError, ShardError, TrainingError
+from ivm.core.errors import CheckpointError, MissingExtraError, RecipeError, ShardError, TrainingError
 from ivm.models.ivm7b.load import load_ivm7b
 from ivm.training.describing import describe
 from ivm.training.export_ivm7b import export_ivm7b
@@ -103,10 +104,9 @@ def test_training_reads_as_the_model_does(recipe, files, tmp_path):
     torch.testing.assert_close(ours, torch.from_numpy(told), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("checkpointing", [True, False])
-def test_checkpointed_activations_change_no_gradient(recipe, tmp_path, checkpointing):
+def test_checkpointed_activations_change_no_gradient(recipe, tmp_path):
     gradients = []
-    for chosen in (False, checkpointing):
+    for chosen in (False, True):
         made = dataclasses.replace(recipe, checkpointing=chosen, lora_dropout=0.0)
         module = Ivm7bModule(made, open_start(made, tmp_path)).train()
         torch.manual_seed(0)
@@ -181,7 +181,7 @@ def test_a_run_begins_without_any_checkpoint(recipe, tmp_path):
     assert exported.is_file()
 
 
-def test_an_exported_checkpoint_answers_as_the_trained_network_does(recipe, files, run, tmp_path):
+def test_an_exported_checkpoint_answers_as_the_trained_network_does(files, run, tmp_path):
     path = export_ivm7b(run / "last.ckpt", tmp_path / "model")
     assert sorted(file.name for file in path.parent.iterdir()) == ["ivm.safetensors", "sizes.json"]
     model = load_ivm7b(path, sam=files.sam, llava=files.llava, device="cpu")
@@ -239,3 +239,13 @@ def test_a_dry_run_counts_what_is_trained_without_reading_weights(recipe, tmp_pa
     assert [told.trained, told.frozen] == counts
     assert told.activations is None
     assert told.lines()[-1] == "2 steps of 2 pictures: 4 in all"
+
+
+def test_what_misses_of_the_extra_full_is_told(recipe, run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(MissingExtraError, match=r"ivm\[full\]"):
+        describe(recipe)
+    with pytest.raises(MissingExtraError, match=r"ivm\[full\]"):
+        train(recipe, tmp_path, progress=False)
+    with pytest.raises(MissingExtraError, match=r"ivm\[full\]"):
+        export_ivm7b(run / "last.ckpt", tmp_path / "model")

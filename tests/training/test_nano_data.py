@@ -1,7 +1,5 @@
 import dataclasses
 import itertools
-import os
-import signal
 
 import numpy as np
 import pytest
@@ -9,12 +7,13 @@ import torch
 
 from ivm.core.errors import RecipeError, ShardError, TrainingError
 from ivm.data.augment import Sample
-from ivm.data.tabletop.stream import UNKNOWN, TabletopStream
-from ivm.models.nano.export import load_network
+from ivm.data.tabletop.stream import UNKNOWN
+from ivm.models.nano.weights import load_network
 from ivm.training.nano import NanoModule
 from ivm.training.nano_data import PLACE, NanoBatches, from_samples, joined
 from ivm.training.recipe import NanoRecipe
 from ivm.training.run import train
+from signalled_run import SignalledRecipe
 from tiny_records import write_records
 from tiny_run import TINY_RECIPE
 
@@ -107,22 +106,6 @@ def test_a_run_with_a_discriminator_exports_the_network_alone(run):
     checkpoint = torch.load(run / "last.ckpt", weights_only=True)
     assert not any(name.startswith("discriminator") for name in checkpoint["state_dict"])
     assert checkpoint["discriminator"]["state_dict"]
-
-
-class Signalled(TabletopStream):
-    """Ctrl-C comes while batch 2 is rendered."""
-
-    def batches(self, start=0):
-        for count, batch in enumerate(super().batches(start), start=start):
-            if count == 2:
-                os.kill(os.getpid(), signal.SIGINT)
-            yield batch
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SignalledRecipe(NanoRecipe):
-    def stream(self, rank=0, world=1):
-        return Signalled(seed=self.seed, rank=rank, world=world, **self.data)
 
 
 def test_a_run_over_records_goes_on_to_the_same_weights(mixed, run, tmp_path):

@@ -7,7 +7,8 @@ import yaml
 from ivm.core.errors import RecipeError
 from ivm.evaluation import scenes
 from ivm.training import calibrate
-from ivm.training.recipe import HELD_OUT, NanoRecipe, read_recipe
+from ivm.training.recipe import NanoRecipe, read_recipe
+from ivm.training.settings import HELD_OUT
 from tiny_run import TINY_RECIPE
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("ivm-nano*.yaml"))

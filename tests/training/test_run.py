@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 
 from ivm.core.errors import CheckpointError, OutputError, TrainingError
 from ivm.data.tabletop.stream import UNKNOWN, TabletopStream
-from ivm.models.nano.export import export, load_network
+from ivm.models.nano.export import export
+from ivm.models.nano.weights import load_network
 from ivm.training.nano import NanoModule
 from ivm.training.nano_data import as_tensors, from_tabletop
 from ivm.training.recipe import NanoRecipe

@@ -10,36 +10,18 @@ import pytest
 import torch
 
 from ivm.core.errors import TrainingError
-from ivm.data.tabletop.stream import TabletopStream
 from ivm.training.processes import Others
 from ivm.training.recipe import NanoRecipe
 from ivm.training.run import train
 from ivm.training.stopping import Signals, interruption
+from signalled_run import Signalled, SignalledRecipe
 from tiny_run import TINY_RECIPE
 
 RECIPE = NanoRecipe(**TINY_RECIPE)
 
 
-class Signalled(TabletopStream):
-    """A signal comes while batch 2 is rendered."""
-
-    number = signal.SIGINT
-
-    def batches(self, start=0):
-        for count, batch in enumerate(super().batches(start), start=start):
-            if count == 2:
-                os.kill(os.getpid(), self.number)
-            yield batch
-
-
 class Terminated(Signalled):
     number = signal.SIGTERM
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SignalledRecipe(NanoRecipe):
-    def stream(self, rank=0, world=1):
-        return Signalled(seed=self.seed, rank=rank, world=world, **self.data)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

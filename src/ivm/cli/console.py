@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import shlex
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ivm.core.files import output_error
+from ivm.core.files import output_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+MOST_TOLD = 10
+"""Faults or failures that are told on the terminal."""
 
 
 def emit(text: str) -> None:
@@ -18,12 +24,8 @@ def emit(text: str) -> None:
         OutputError: standard output takes no more; DiskFullError where it is a file on a full disk.
         BrokenPipeError: its reader has gone.
     """
-    try:
+    with output_errors("standard output"):
         print(text, flush=True)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise output_error("standard output", error) from error
 
 
 def errors() -> Console:
@@ -52,6 +54,20 @@ def error_line(sentence: str, docs: str | None = None) -> None:
     errors().print(Text.assemble(("error: ", "bold red"), sentence))
     if docs is not None:
         errors().print(Text(f"more: {docs_link(docs)}", style="dim"))
+
+
+def tell_some(lines: Sequence[str]) -> None:
+    """Print the first lines of many on standard error, and how many more there are: a file has all."""
+    console = errors()
+    for line in lines[:MOST_TOLD]:
+        console.print(line)
+    if len(lines) > MOST_TOLD:
+        console.print(f"and {len(lines) - MOST_TOLD} more")
+
+
+def command_line() -> str:
+    """The command as it was typed, for a report."""
+    return shlex.join(["ivm", *sys.argv[1:]])
 
 
 def docs_link(docs: str, site: str | None = None) -> str:

@@ -39,10 +39,9 @@ def convert(
 
     Example: ivm convert IVM-V1.0.bin --sam sam_vit_h_4b8939.pth --llava llava-1.5-7b-hf/ -o ivm-7b
     """
-    from ivm.core.extras import optional
+    from ivm.core.extras import require
 
-    for package in ("torch", "transformers", "peft", "accelerate", "safetensors"):
-        optional(package, extra="full")
+    require("torch", "transformers", "peft", "accelerate", "safetensors", extra="full")
     from ivm.models.ivm7b.convert import convert as write
     from ivm.models.ivm7b.load import find_parts
 

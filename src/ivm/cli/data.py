@@ -12,7 +12,7 @@ import typer
 
 from ivm.cli import data_looking
 from ivm.cli.completion import listed, one_of
-from ivm.cli.console import emit, errors
+from ivm.cli.console import emit, tell_some
 from ivm.cli.data_options import Boxes, BoxesAs, DrawnBy, Images, LayoutName, source_of
 from ivm.cli.options import Debug, Renderer, RendererName, Seed
 from ivm.cli.progress import Workers, bar, worker_count
@@ -22,15 +22,10 @@ if TYPE_CHECKING:
     from ivm.data.convert import Converted
 
 app = typer.Typer(help="Make, convert, check and look at data sets.", no_args_is_help=True)
-MOST_FAULTS = 10
-"""Faults that are told on the terminal; the file has all."""
-
 RENDERERS = {RendererName.fast: "2.5d", RendererName.mujoco: "mujoco"}
 """What records call who drew them."""
 
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for what is written; made.")]
-
-
 Records = Annotated[int, typer.Option("--records", min=1, help="About how many a shard holds.")]
 
 
@@ -131,9 +126,10 @@ def convert(
     Example: ivm data convert coco/annotations/instances_val2017.json --images coco/val2017 -o shards
     """
     from ivm.data.convert import ToOriginal, ToShards
+    from ivm.data.record import plain_name
 
     source = source_of(place, images, boxes, layout, drawn_by)
-    called = name or "".join(letter if letter.isalnum() else "-" for letter in source.name).strip("-") or "records"
+    called = name or plain_name(source.name) or "records"
     with bar("converting") as progress:
         job: ToShards | ToOriginal
         if to is To.original:
@@ -232,11 +228,7 @@ def _tell(written: Converted, folder: Path, name: str) -> None:
     emit(f"{written.records} records in {len(written.files)} files: {folder}")
     if not written.faults:
         return
-    console = errors()
-    for fault in written.faults[:MOST_FAULTS]:
-        console.print(str(fault))
-    if len(written.faults) > MOST_FAULTS:
-        console.print(f"and {len(written.faults) - MOST_FAULTS} more")
+    tell_some([str(fault) for fault in written.faults])
     path = folder / f"{name}.faults.json"
     told = json.dumps([fault.to_json() for fault in written.faults], indent=1, ensure_ascii=False)
     write_files([(path, told.encode())])

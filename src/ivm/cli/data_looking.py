@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ivm.cli.console import emit, errors
-from ivm.cli.data_options import Boxes, BoxesAs, Images, source_of
+from ivm.cli.data_options import Boxes, BoxesAs, Images, source_of, survey_of
 from ivm.cli.options import Debug, Json, Seed
-from ivm.cli.progress import Workers, bar, worker_count
+from ivm.cli.progress import Workers
 from ivm.core.errors import InvalidDataError, LeakError, OptionError
 
 if TYPE_CHECKING:
@@ -174,7 +174,6 @@ def _surveyed(
 ) -> Mapping[str, Survey]:
     """Look at all records; several places, or the folders of splits in one, are splits, each by its name."""
     from ivm.data.splitting import SPLITS
-    from ivm.data.survey import Survey
 
     if len(places) == 1 and not any(places[0].glob("*.tar")):
         inside = [places[0] / name for name in SPLITS if any((places[0] / name).glob("*.tar"))]
@@ -182,9 +181,7 @@ def _surveyed(
     surveys = {}
     for place in places:
         split = "" if len(places) == 1 else (place.name if place.name not in surveys else str(place))
-        with bar(f"looking at {place.name}") as progress:
-            survey = Survey(source_of(place, images, boxes))
-            surveys[split] = survey.run(workers=worker_count(workers), progress=progress)
+        surveys[split] = survey_of(place, workers, images, boxes)
     return surveys
 
 

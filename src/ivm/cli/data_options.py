@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ivm.cli.progress import bar, worker_count
+
 if TYPE_CHECKING:
     from ivm.data.sources.base import Source
+    from ivm.data.survey import Survey
 
 
 class Boxes(StrEnum):
@@ -73,6 +76,16 @@ def source_of(
         boxes=boxes.value,
         drawn_by=drawn_by.value if drawn_by else None,
     )
+
+
+def survey_of(
+    place: Path, workers: int | None, images: Sequence[str] | None = None, boxes: Boxes = Boxes.padded
+) -> Survey:
+    """Look at all records of the data set that the options mean; raises as `source_of` does."""
+    from ivm.data.survey import Survey
+
+    with bar(f"looking at {place.name}") as progress:
+        return Survey(source_of(place, images, boxes)).run(workers=worker_count(workers), progress=progress)
 
 
 def roots_of(texts: Sequence[str]) -> dict[str, Path]:

@@ -31,10 +31,9 @@ def demo(
 
     Example: ivm demo --port 7861 --no-browser
     """
-    from ivm.core.extras import optional
+    from ivm.core.extras import require
 
-    for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
-        optional(package, extra="serve")
+    require("fastapi", "uvicorn", "python_multipart", "prometheus_client", extra="serve")
     from ivm.inference.zoo import load
     from ivm.serving.app import create_app
     from ivm.serving.server import listen, run

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ivm.cli import eval_lmm, eval_masks, eval_reports
-from ivm.cli.console import emit, tables
+from ivm.cli.console import command_line, emit, tables
 from ivm.cli.options import Debug, Json, Model, Renderer, RendererName, Scores, Threshold, threshold_of
 
 app = typer.Typer(help="Measure how good a model is.", no_args_is_help=True)
@@ -58,7 +56,7 @@ def objects(
         json_file=output,
         json_to=emit if as_json else None,
         sheet_file=sheet,
-        command=shlex.join(["ivm", *sys.argv[1:]]),
+        command=command_line(),
         console=tables(as_json=as_json),
     )
 
@@ -79,10 +77,11 @@ def scenes(
     from rich.progress import track
     from rich.table import Table
 
-    from ivm.core.extras import optional
+    from ivm.core.extras import require
 
-    for package in ("numba", "mujoco") if renderer == "mujoco" else ("numba",):
-        optional(package, extra="train")
+    require("numba", extra="eval")
+    if renderer is RendererName.mujoco:
+        require("mujoco", extra="data")
     from ivm.evaluation.scenes import SceneReport, answer_scenes
     from ivm.inference.zoo import load
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
-import shlex
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ivm.cli.completion import listed
-from ivm.cli.console import emit, tables
+from ivm.cli.console import command_line, emit, tables
+from ivm.cli.data_options import survey_of
 from ivm.cli.options import Debug, FillColor, Json, Model, Preset, Seed, Threshold, style_of, threshold_of
-from ivm.cli.progress import Workers, bar, worker_count
+from ivm.cli.progress import Workers, bar
 from ivm.core.errors import OptionError
 
 if TYPE_CHECKING:
-    from ivm.data.survey import Survey
     from ivm.evaluation.trial.run import Outcome
+    from ivm.lmm.budget import Prices
 
 
 class SuiteName(StrEnum):
@@ -142,7 +143,7 @@ def lmm(
     level, style = threshold_of(threshold), style_of(preset, fill_color, None, None)
     questions = open_suite(suite.value, place, images=images, limit=limit)
     masker = load(model)
-    surveys = [_surveyed(one, workers) for one in train or ()]
+    surveys = [survey_of(one, workers) for one in train or ()]
     answering = (
         _endpoint(url, lmm_name, output, concurrency, retries, max_cost, prices, sent_as.value, longest, max_tokens)
         if url
@@ -162,7 +163,7 @@ def lmm(
             trial=trial,
             folder=output,
             place=str(place),
-            command=shlex.join(["ivm", *sys.argv[1:]]),
+            command=command_line(),
             train=surveys,
             allow_leaks=allow_leaks,
             note=RENDERED_NOTE if is_rendered(place) else "",
@@ -170,12 +171,10 @@ def lmm(
         )
         total = sum(len(trial.asked_of(one)) for one in questions.questions)
         with bar("asking") as progress:
-            done = 0
+            done = itertools.count(1)
 
             def told(outcome: Outcome) -> None:
-                nonlocal done
-                done += 1
-                progress(done, total)
+                progress(next(done), total)
 
             finished = run.run(told)
     finished.show(tables(as_json=as_json))
@@ -183,6 +182,7 @@ def lmm(
     emit(json.dumps({"page": page, **finished.results.to_json()}, ensure_ascii=False) if as_json else page)
 
 
+@contextlib.contextmanager
 def _endpoint(
     url: str,
     name: str,
@@ -194,61 +194,45 @@ def _endpoint(
     sent_as: Any,
     longest: int | None,
     max_tokens: int,
-) -> Any:
-    """A context manager that gives the answerer, and what tells its usage."""
-    import contextlib
-
+) -> Iterator[Any]:
+    """Give the answerer, and what tells its usage."""
     from ivm.evaluation.trial.answering import EndpointAnswerer
     from ivm.lmm.blocking import BlockingLmm
-    from ivm.lmm.budget import Budget, Prices
+    from ivm.lmm.budget import Budget
     from ivm.lmm.client import LmmClient
 
     if max_cost is not None and prices is None:
         raise OptionError("--max-cost needs --prices IN,OUT: prices of a million tokens read and written")
-    told = _prices(prices)
     client = LmmClient(
         url,
         name,
         cache=output / "answers.sqlite",
         concurrency=concurrency,
         retries=retries,
-        prices=None if told is None else Prices(prompt=told[0], completion=told[1]),
+        prices=_prices(prices),
         budget=None if max_cost is None else Budget(cost=max_cost, lifelong=True),
     )
-
-    @contextlib.contextmanager
-    def opened() -> Any:
-        with BlockingLmm(client) as lmm:
-            answerer = EndpointAnswerer(
-                lmm=lmm, model=name, base_url=url, kind=sent_as, longest=longest, max_tokens=max_tokens
-            )
-            yield answerer, lambda: lmm.report().to_json()
-
-    return opened()
+    with BlockingLmm(client) as lmm:
+        answerer = EndpointAnswerer(
+            lmm=lmm, model=name, base_url=url, kind=sent_as, longest=longest, max_tokens=max_tokens
+        )
+        yield answerer, lambda: lmm.report().to_json()
 
 
 def _local(name: str, max_tokens: int) -> Any:
     """A model of transformers, in this process."""
-    import contextlib
-
     from ivm.evaluation.trial.local import LocalAnswerer
 
     return contextlib.nullcontext((LocalAnswerer.load(name, max_tokens=max_tokens), dict))
 
 
-def _prices(text: str | None) -> tuple[float, float] | None:
+def _prices(text: str | None) -> Prices | None:
+    from ivm.lmm.budget import Prices
+
     if text is None:
         return None
     try:
-        first, second = (float(part) for part in text.split(","))
+        prompt, completion = (float(part) for part in text.split(","))
     except ValueError:
         raise OptionError(f"--prices must be two numbers such as 0.25,2, not {text!r}") from None
-    return first, second
-
-
-def _surveyed(place: Path, workers: int | None) -> Survey:
-    from ivm.cli.data_options import source_of
-    from ivm.data.survey import Survey
-
-    with bar(f"looking at {place.name}") as progress:
-        return Survey(source_of(place)).run(workers=worker_count(workers), progress=progress)
+    return Prices(prompt=prompt, completion=completion)

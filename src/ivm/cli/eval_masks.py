@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ivm.cli.console import emit, tables
+from ivm.cli.console import command_line, emit, tables
 from ivm.cli.data_options import Images, roots_of
 from ivm.cli.options import Debug, Json, Model, Scores, Threshold, threshold_of
 from ivm.core.errors import OptionError
@@ -77,7 +75,7 @@ def masks(
     if scenes is not None:
         from ivm.core.extras import optional
 
-        optional("numba", extra="data")
+        optional("numba", extra="eval")
         questions: Iterator[MaskQuestion | Fault] = rendered_masks(scenes)
     else:
         assert place is not None
@@ -87,7 +85,7 @@ def masks(
     masker = load(model)
     printed = as_json and json_file is None
     origin = {
-        "command": shlex.join(["ivm", *sys.argv[1:]]),
+        "command": command_line(),
         "version": __version__,
         "model": masker.model.name,
         "weights": weights_of(masker),

@@ -33,12 +33,11 @@ def export(
 
     Example: ivm export runs/nano/last.ckpt -o my-nano; ivm mask photo.jpg "the cup" --model my-nano
     """
-    from ivm.core.extras import optional
+    from ivm.core.extras import require
 
-    for package in ("torch", "onnx", "numba"):
-        optional(package, extra="train")
-    from ivm.models.nano.export import averaged, load_network
+    require("torch", "onnx", "numba", extra="train")
     from ivm.models.nano.export import export as write
+    from ivm.models.nano.weights import averaged, load_network
     from ivm.training.calibrate import fit_calibration, presence_logits
 
     if checkpoint.suffix != ".safetensors" and (written := _large(checkpoint, output)):

@@ -9,15 +9,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ivm.cli.console import emit, errors
+from ivm.cli.console import emit, errors, tell_some
 from ivm.cli.options import Debug, Json, Model
 from ivm.cli.progress import bar
 from ivm.cli.serve import Port
 from ivm.core.errors import BatchError
-
-RECIPES = "recipes/label-tabletop.yaml"
-MOST_FAULTS = 10
-"""What was set aside and is told on the terminal; the file has all."""
 
 
 class RecipeFirst(TyperGroup):
@@ -36,7 +32,7 @@ app = typer.Typer(
     help="Draw masks for pictures and instructions: ivm label RECIPE runs a recipe.",
 )
 
-Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help=f"YAML file, for example {RECIPES}.")]
+Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file, for example recipes/label-tabletop.yaml.")]
 
 
 @app.command("run")
@@ -75,8 +71,7 @@ def run(
         emit(json.dumps({"folder": str(work.folder), **report.to_json()}, ensure_ascii=False))
     else:
         emit("\n".join(report.lines()))
-    for fault in report.set_aside[:MOST_FAULTS]:
-        errors().print(f"{fault['kind']}: {fault['where']} ({fault['uuid']}): {fault['message']}")
+    tell_some([f"{one['kind']}: {one['where']} ({one['uuid']}): {one['message']}" for one in report.set_aside])
     if report.set_aside:
         raise BatchError(
             f"{len(report.set_aside):,} of {report.tasks:,} could not be labelled, listed in "

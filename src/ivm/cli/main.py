@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ivm.core.errors import IvmError
-from ivm.core.files import output_error
+from ivm.core.files import output_errors
 
 BROKEN_PIPE = 1
 INTERRUPTED = 130
@@ -36,8 +36,8 @@ def run(arguments: list[str]) -> int:
     """Run the command line.
 
     Returns:
-        The exit code: 0, 1 when the reader of a pipe has gone, 2 for a wrong use of the command, 130 after Ctrl-C, else
-        the error's own (`core.errors`).
+        The exit code: 0, 1 when the reader of a pipe has gone, 2 for a wrong use of the command, 6 without memory, 130
+        after Ctrl-C, else the error's own (`core.errors`).
     """
     # SystemExit unwinds the stack, so that half-written files are cleared away; the default would just stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
@@ -75,11 +75,10 @@ def _command(arguments: list[str]) -> int:
     else:
         code = 0
     try:
-        sys.stdout.flush()
+        with output_errors("standard output"):
+            sys.stdout.flush()
     except BrokenPipeError:
         return BROKEN_PIPE
-    except OSError as error:
-        raise output_error("standard output", error) from error
     return code
 
 
@@ -97,15 +96,11 @@ def _before_dashes(arguments: list[str]) -> list[str]:
 def _fail(sentence: str, code: int, error: BaseException, debug: bool, docs: str | None = None) -> int:
     if debug:
         traceback.print_exception(error)
-    _say(sentence, docs)
-    return code
-
-
-def _say(sentence: str, docs: str | None) -> None:
     from ivm.cli.console import error_line
 
     with contextlib.suppress(BrokenPipeError):
         error_line(sentence, docs)
+    return code
 
 
 def _settle_stdout() -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from ivm.cli.completion import one_of
+from ivm.cli.mask_many import mask_many
+from ivm.cli.mask_one import mask_one
 from ivm.cli.options import (
     PICTURES,
     SHEET,
@@ -28,7 +30,12 @@ from ivm.cli.options import (
     Quiet,
     Sam,
     Threshold,
+    picture_of,
+    pictures_of,
+    style_of,
+    threshold_of,
 )
+from ivm.cli.request import Request
 
 Picture = Annotated[
     str,
@@ -126,11 +133,6 @@ def mask(
 
     Writes the paper's seven pictures, sheet.png and summary.json. Many run in batches; the same command goes on later.
     """
-    from ivm.cli.mask_many import mask_many
-    from ivm.cli.mask_one import mask_one
-    from ivm.cli.options import picture_of, pictures_of, style_of, threshold_of
-    from ivm.cli.request import Request
-
     request = Request(
         picture=picture,
         instruction=instruction,

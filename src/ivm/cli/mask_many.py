@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ivm.cli.console import emit, errors
+from ivm.cli.console import emit, errors, tell_some
 from ivm.cli.mask_one import DEFAULT_OUTPUT
+from ivm.cli.progress import InterruptedJobError, bars
 from ivm.cli.request import Request
-from ivm.core.errors import BatchError, IvmError, OptionError
+from ivm.core.errors import BatchError, OptionError
 
 if TYPE_CHECKING:
     from ivm.inference.job import Job, Outcome
     from ivm.inference.tasks import BadTask, Task
-
-MOST_FAILURES = 10
-"""Failures that are told on the terminal; the file has all."""
-
-
-class InterruptedJobError(IvmError):
-    """Ctrl-C ended a job between two pictures."""
-
-    exit_code = 130
-    docs = None
 
 
 def mask_many(request: Request, *, batch_size: int, overwrite: bool) -> None:
@@ -59,7 +49,7 @@ def mask_many(request: Request, *, batch_size: int, overwrite: bool) -> None:
         skipped = f", {counts['skipped']} done before" if counts["skipped"] else ""
         errors().print(f"{counts['done']} done{skipped}, {counts['failed']} failed: see {output / RESULTS}")
     if failures:
-        _tell_failures(failures)
+        tell_some([f"failed: {outcome.id}: {outcome.row['message']}" for outcome in failures])
         raise BatchError(f"{len(failures)} of {len(tasks)} failed, {output / FAILURES} tells why; the others are done")
 
 
@@ -79,11 +69,7 @@ def _run(
     counts: Counter[str],
     failures: list[Outcome],
 ) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("masking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    hidden = request.quiet or not sys.stderr.isatty()
-    with Progress(*columns, console=errors(), disable=hidden) as progress, closing(job.run(tasks)) as outcomes:
+    with bars(quiet=request.quiet) as progress, closing(job.run(tasks)) as outcomes:
         bar = progress.add_task("masking", total=len(tasks))
         for outcome in outcomes:
             counts[outcome.state] += 1
@@ -92,11 +78,3 @@ def _run(
             elif request.as_json:
                 emit(json.dumps(outcome.row, ensure_ascii=False))
             progress.advance(bar)
-
-
-def _tell_failures(failures: Sequence[Outcome]) -> None:
-    console = errors()
-    for outcome in failures[:MOST_FAILURES]:
-        console.print(f"failed: {outcome.id}: {outcome.row['message']}")
-    if len(failures) > MOST_FAILURES:
-        console.print(f"and {len(failures) - MOST_FAILURES} more")

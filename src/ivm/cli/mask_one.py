@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ivm.cli.console import emit
 from ivm.cli.request import Request
 from ivm.core.errors import ImageNotFoundError, OptionError
+from ivm.core.files import output_errors
+from ivm.core.machine import available_cores
 
 if TYPE_CHECKING:
     from ivm.masking import MaskResult
@@ -31,7 +33,6 @@ def mask_one(request: Request) -> None:
     started = time.perf_counter()
     result, settings = _masked(request)
     seconds = round(time.perf_counter() - started, 3)
-    from ivm.inference.nano_onnx import available_cores
     from ivm.inference.store import write_result
 
     source = request.picture if request.picture == "-" else str(Path(request.picture).resolve())
@@ -41,7 +42,7 @@ def mask_one(request: Request) -> None:
     if request.as_json:
         emit(json.dumps({**summary, "folder": str(folder)}, indent=2, ensure_ascii=False))
     elif not request.quiet:
-        emit(_told(summary, folder))
+        emit(_in_words(summary, folder))
 
 
 def _masked(request: Request) -> tuple[MaskResult, dict[str, Any]]:
@@ -61,11 +62,11 @@ def _to_stdout(request: Request) -> None:
     if sys.stdout.isatty():
         raise OptionError("-o - would write a PNG to the terminal: send it on, for example with > masked.png")
     result, _ = _masked(request)
-    from ivm.inference.store import output_errors, picture
+    from ivm.inference.store import picture
     from ivm.masking.saving import encoded
 
     content = encoded(picture(result, request.shown, request.checked_instruction()), ".png")
-    with output_errors(Path("standard output")):
+    with output_errors("standard output"):
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
 
@@ -80,7 +81,7 @@ def _name(picture: str) -> str:
     return "stdin" if picture == "-" else Path(picture).stem
 
 
-def _told(summary: Mapping[str, Any], folder: Path) -> str:
+def _in_words(summary: Mapping[str, Any], folder: Path) -> str:
     """Two lines for a person: what was found where, and where to look."""
     chance = f"{100 * summary['found']:.0f} %" if summary["found"] is not None else "unknown chance"
     if summary["kept_whole"]:

@@ -9,7 +9,7 @@ import typer
 
 from ivm.cli.console import emit
 from ivm.cli.options import Debug, Device, Llava, Model, Quiet, Sam
-from ivm.cli.proxy import AllowFetch, FetchSeconds, NoFetch
+from ivm.cli.proxy import AllowFetch, FetchSeconds, NoFetch, fetch_limits
 from ivm.cli.serve import Host, Hosts, Keys, Megabytes, Megapixels, Port, SessionSeconds, address_of, settings_of
 
 Folder = Annotated[
@@ -64,14 +64,12 @@ def mcp(
     A picture is read by the model once and asked often. Agents start it themselves and speak over standard input and
     output; --http serves many.
     """
-    from ivm.core.extras import optional
+    from ivm.core.extras import require
 
-    for package in ("mcp", "httpcore2", "uvicorn"):
-        optional(package, extra="serve")
+    require("mcp", "httpcore2", "uvicorn", extra="serve")
     from ivm.inference.zoo import load
     from ivm.serving.engine import Engine
-    from ivm.serving.fetching import FetchLimits, PictureFetcher
-    from ivm.serving.fetching_address import Allowed
+    from ivm.serving.fetching import PictureFetcher
     from ivm.serving.mcp_files import Folders
     from ivm.serving.mcp_looking import Looker
     from ivm.serving.mcp_server import create_mcp, http_app
@@ -80,12 +78,7 @@ def mcp(
     from ivm.serving.settings import EngineSettings, SessionSettings
 
     folders = Folders(folder or ())
-    limits = FetchLimits(
-        max_bytes=max_megabytes << 20,
-        seconds=fetch_seconds,
-        allowed=Allowed.parse(allow_fetch or ()),
-        remote=not no_fetch,
-    )
+    limits = fetch_limits(allow_fetch, no_fetch, fetch_seconds, max_megabytes)
     settings = EngineSettings(max_bytes=max_megabytes << 20, max_pixels=max_megapixels * 1_000_000)
     engine = Engine(load(model, device=device, sam=sam, llava=llava), settings)
     store = SessionStore(SessionSettings(seconds=session_seconds))

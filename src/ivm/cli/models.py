@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,8 +28,6 @@ def models(context: typer.Context, as_json: Json = False, debug: Debug = False) 
     """
     if context.invoked_subcommand is not None:
         return
-    import json
-
     from ivm.inference.catalogue import ZOO, presence
 
     rows = [(model, presence(model)) for model in ZOO]

@@ -192,17 +192,11 @@ def style_of(preset: str, fill_color: str | None, blur: int | None, dilate: int 
     Raises:
         OptionError: an option is outside its range, or not one of the preset's.
     """
-    from ivm.masking.style import make_style
+    from ivm.masking.style import make_style, style_options
 
-    color = "overlay_color" if preset == "v1" else "fill_color"
-    style = {
-        color: None if fill_color is None else color_of(fill_color),
-        "blur_kernel_size": blur,
-        "dilate_kernel_size": dilate,
-    }
-    given: dict[str, Any] = {name: value for name, value in style.items() if value is not None}
-    make_style(preset, **given)
-    return {"preset": preset, **given}
+    style = style_options(preset, None if fill_color is None else color_of(fill_color), blur, dilate)
+    make_style(**style)
+    return style
 
 
 def picture_of(name: str) -> str:

@@ -1,9 +1,8 @@
-"""Progress bars on standard error, shown on a terminal only."""
+"""Progress bars on standard error, shown on a terminal only; and how an interrupted job ends."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ivm.cli.console import errors
-from ivm.cli.mask_many import InterruptedJobError
+from ivm.core.errors import IvmError
+from ivm.core.machine import available_cores
 
 if TYPE_CHECKING:
+    from rich import progress
+
     from ivm.data.parts import Progress
 
 Workers = Annotated[
@@ -24,11 +26,26 @@ Workers = Annotated[
 ]
 
 
+class InterruptedJobError(IvmError):
+    """Ctrl-C ended a job between two of its parts."""
+
+    exit_code = 130
+    docs = None
+
+
 def worker_count(wanted: int | None) -> int:
     """The number of processes: what was asked for, or one a core."""
-    if wanted:
-        return wanted
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return wanted or available_cores()
+
+
+@contextlib.contextmanager
+def bars(*, quiet: bool = False) -> Iterator[progress.Progress]:
+    """Show rich's bars, each with its description, what is done of all, and the time that is left."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors(), disable=quiet or not sys.stderr.isatty()) as shown:
+        yield shown
 
 
 @contextlib.contextmanager
@@ -38,11 +55,8 @@ def bar(what: str) -> Iterator[Progress]:
     Raises:
         InterruptedJobError: Ctrl-C, which loses at most the parts in work.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=errors(), disable=not sys.stderr.isatty()) as shown:
+        with bars() as shown:
             task = shown.add_task(what, total=None)
             yield lambda done, total: shown.update(task, completed=done, total=total)
     except KeyboardInterrupt:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ivm.cli.completion import listed, one_of
 from ivm.cli.console import emit, show_log
-from ivm.cli.options import Blur, Debug, Device, Dilate, FillColor, Llava, Model, Preset, Quiet, Sam, Threshold
+from ivm.cli.options import (
+    Blur,
+    Debug,
+    Device,
+    Dilate,
+    FillColor,
+    Llava,
+    Model,
+    Preset,
+    Quiet,
+    Sam,
+    Threshold,
+    style_of,
+    threshold_of,
+)
 from ivm.cli.serve import Host, Hosts, Megabytes, Megapixels, Origins, Port, address_of, settings_of
+
+if TYPE_CHECKING:
+    from ivm.serving.fetching import FetchLimits
 
 
 def _modes() -> tuple[str, ...]:
@@ -136,14 +153,10 @@ def proxy(
     A client needs another base URL and nothing else: the last text of a user says what to keep. All but the pictures,
     the answers too, passes through byte for byte. X-IVM-Mask: off lets a request pass as it is.
     """
-    from ivm.core.extras import optional
+    from ivm.core.extras import require
 
-    for package in ("httpcore2", "starlette", "uvicorn"):
-        optional(package, extra="serve")
-    from ivm.cli.options import style_of, threshold_of
+    require("httpcore2", "starlette", "uvicorn", extra="serve")
     from ivm.inference.zoo import load
-    from ivm.serving.fetching import FetchLimits
-    from ivm.serving.fetching_address import Allowed
     from ivm.serving.proxy import ProxySettings, create_proxy
     from ivm.serving.proxy_options import MaskOptions
     from ivm.serving.server import listen, run
@@ -160,12 +173,7 @@ def proxy(
             format=image_format,
             more=style_of(preset, fill_color, blur, dilate),
         ),
-        fetch=FetchLimits(
-            max_bytes=max_megabytes << 20,
-            seconds=fetch_seconds,
-            allowed=Allowed.parse(allow_fetch or ()),
-            remote=not no_fetch,
-        ),
+        fetch=fetch_limits(allow_fetch, no_fetch, fetch_seconds, max_megabytes),
         engine=EngineSettings(
             max_requests=max_requests,
             timeout=mask_seconds,
@@ -188,3 +196,18 @@ def proxy(
         stop_seconds=timeout + mask_seconds,  # a streamed answer goes on as long as the upstream speaks
         date=False,
     )
+
+
+def fetch_limits(
+    allow_fetch: list[str] | None, no_fetch: bool, fetch_seconds: float, max_megabytes: int
+) -> FetchLimits:
+    """Build the limits on pictures from the web that the options mean.
+
+    Raises:
+        OptionError: what `--allow-fetch` names is no host and no network.
+    """
+    from ivm.serving.fetching import FetchLimits
+    from ivm.serving.fetching_address import Allowed
+
+    allowed = Allowed.parse(allow_fetch or ())
+    return FetchLimits(max_bytes=max_megabytes << 20, seconds=fetch_seconds, allowed=allowed, remote=not no_fetch)

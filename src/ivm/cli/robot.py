@@ -12,8 +12,8 @@ import typer
 
 from ivm.cli.completion import listed, one_of
 from ivm.cli.console import emit
-from ivm.cli.mask_many import InterruptedJobError
 from ivm.cli.options import Debug, Json, Model, Seed
+from ivm.cli.progress import InterruptedJobError, bars
 
 if TYPE_CHECKING:
     from ivm.robotics.recipe import RobotRecipe
@@ -186,10 +186,9 @@ def report(
 
 
 def _needs() -> None:
-    from ivm.core.extras import optional
+    from ivm.core.extras import require
 
-    for package in ("gymnasium", "mujoco", "numba", "pyarrow", "torch", "yaml"):
-        optional(package, extra="robot")
+    require("gymnasium", "mujoco", "numba", "pyarrow", "torch", "yaml", extra="robot")
 
 
 @contextlib.contextmanager
@@ -213,15 +212,8 @@ def _bar() -> Iterator[Callable[[str, int, int], object]]:
     Raises:
         InterruptedJobError: Ctrl-C, which loses at most the part in work.
     """
-    import sys
-
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from ivm.cli.console import errors
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=errors(), disable=not sys.stderr.isatty()) as shown:
+        with bars() as shown:
             task = shown.add_task("starting", total=None)
             yield lambda what, done, total: shown.update(task, description=what, completed=done, total=total)
     except KeyboardInterrupt:

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from ivm.cli.console import emit
-from ivm.cli.mask_many import InterruptedJobError
 from ivm.cli.options import Debug, Json
+from ivm.cli.progress import InterruptedJobError
 from ivm.core.errors import IvmError
 
 
@@ -43,10 +43,9 @@ def train(
 
     Example: ivm train recipes/ivm-nano-1.yaml steps=500 -o runs/nano
     """
-    from ivm.core.extras import optional
+    from ivm.core.extras import require
 
-    for package in ("torch", "lightning", "tensorboard", "numba", "yaml"):
-        optional(package, extra="train")
+    require("torch", "lightning", "tensorboard", "numba", "yaml", extra="train")
     from ivm.training.processes import is_first
     from ivm.training.recipe import parse_overrides, read_recipe
     from ivm.training.run import train as run

@@ -11,14 +11,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import metadata
-from pathlib import Path
 from typing import Any, Literal
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from ivm.core.extras import install_line
-from ivm.core.hub import cache_root
+from ivm.core.hub import cache_root, is_offline
+from ivm.core.machine import available_cores, memory_limit
 from ivm.core.packages import PROJECT, at_least, by_extra, installed, requirements
 
 State = Literal["works", "missing", "broken"]
@@ -28,10 +28,6 @@ REINSTALL = f"pip install --force-reinstall {PROJECT}"
 HUB = "https://huggingface.co"
 HUB_SECONDS = 5.0
 """How long the hub may take to answer."""
-
-_ON = ("1", "ON", "YES", "TRUE")
-"""What huggingface_hub takes for yes."""
-_MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,8 +83,7 @@ def check_packages(project: str = PROJECT) -> list[Check]:
 
 def check_machine() -> Check:
     """CPU threads and memory that this process may use; a container's limits count."""
-    may = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = _memory()
+    may, memory = available_cores(), memory_limit()
     size = f", {memory / 2**30:.1f} GiB of memory" if memory else ""
     return Check(
         name="machine",
@@ -105,7 +100,7 @@ def check_hub(*, online: bool = False) -> Check:
         online: ask the hub whether it is there; else nothing leaves this machine.
     """
     address = (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
-    cache, offline = cache_root(), os.environ.get("HF_HUB_OFFLINE", "").upper() in _ON
+    cache, offline = cache_root(), is_offline()
     details = {"address": address, "cache": str(cache), "offline": offline, "reached": None}
     where = f"cache {cache}" + ("" if cache.is_dir() else " (made when needed)")
     if offline:
@@ -137,15 +132,3 @@ def _unreachable(address: str) -> str | None:
         return None
     except (OSError, ValueError) as error:
         return str(getattr(error, "reason", error))
-
-
-def _memory() -> int | None:
-    """Bytes of memory, the machine's or the container's; None where the system does not tell."""
-    try:
-        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return None
-    try:
-        return min(whole, int(_MEMORY_LIMIT.read_text()))
-    except (OSError, ValueError):  # no such limit
-        return whole

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
 from ivm.core.errors import DataFetchError, DiskFullError, FetchError, OutputError
 from ivm.core.extras import optional
 from ivm.core.files import output_error
+from ivm.core.hub import is_offline
 
 Kind = Literal["model", "dataset"]
 """What the hub calls a repository."""
@@ -73,7 +73,7 @@ class HuggingFace:
     def listing(self, wanted: Callable[[str], bool]) -> tuple[str, list[RemoteFile]]:
         """See `Hub`; raises what huggingface_hub raises, for `hub_errors`."""
         hub = optional("huggingface_hub", extra=_EXTRA[self.kind])
-        if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        if is_offline():
             raise ConnectionError("HF_HUB_OFFLINE is set")
         told = hub.HfApi().repo_info(self.repository, repo_type=self.kind, revision="main")
         files = []
@@ -163,7 +163,7 @@ def require_space(what: str, size: int, folder: Path, remedy: str) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         raise DiskFullError(
-            f"{what} needs {_told(size)} more in {folder}, where {_told(free)} are free: free some, or {remedy}"
+            f"{what} needs {_in_units(size)} more in {folder}, where {_in_units(free)} are free: free some, or {remedy}"
         )
 
 
@@ -220,5 +220,5 @@ def _reason(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [""])[0][:160].rstrip(" .:") or type(error).__name__
 
 
-def _told(size: int) -> str:
+def _in_units(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

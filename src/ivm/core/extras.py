@@ -17,7 +17,7 @@ _EXTRA_OF = {
     "scipy": "full",
     "safetensors": "full",
     "lightning": "train",
-    "numba": "train",
+    "numba": "data",
     "onnx": "train",
     "yaml": "train",
     "openvino": "openvino",
@@ -60,6 +60,16 @@ def optional(package: str, *, extra: str | None = None) -> ModuleType:
         name = extra or _EXTRA_OF.get(top)
         line = install_line(name) if name else f"pip install {top}"
         raise MissingExtraError(f"This needs the package {top}, which is not installed: {line}") from None
+
+
+def require(*packages: str, extra: str) -> None:
+    """Import several optional packages, so that what is missing is told before anything is done.
+
+    Raises:
+        MissingExtraError: see `optional`.
+    """
+    for package in packages:
+        optional(package, extra=extra)
 
 
 def install_line(extra: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def write_files(files: Iterable[tuple[Path, bytes]]) -> list[Path]:
     with contextlib.ExitStack() as stack:
         staged = [(stack.enter_context(_beside(path, content)), path) for path, content in files]
         for temporary, path in staged:
-            with _named(path):
+            with output_errors(path):
                 temporary.replace(path)
     return [path for _, path in staged]
 
@@ -56,7 +57,7 @@ def _beside(path: Path, content: bytes) -> Iterator[Path]:
     """Write a temporary file in the folder of `path`, and remove it at the end if it is still there."""
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
-        with _named(path):
+        with output_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("xb") as file:
                 file.write(content)
@@ -67,11 +68,40 @@ def _beside(path: Path, content: bytes) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
+def fresh_folder(place: Path) -> Iterator[Path]:
+    """Give an empty folder beside `place` to write into, which becomes `place` when the block ends well.
+
+    Raises:
+        OutputError: `place` is there already and not an empty folder, or cannot be written.
+        DiskFullError: no space is left.
+    """
+    fresh = place.parent / f".ivm-{secrets.token_hex(6)}"
+    try:
+        with output_errors(place):
+            if place.exists() and not (place.is_dir() and not any(place.iterdir())):
+                raise OutputError(f"'{place}' is there already and not an empty folder: choose another")
+            fresh.mkdir(parents=True)
+            yield fresh
+            fresh.replace(place)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def output_errors(where: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn the operating system's refusal to write into this package's errors.
+
+    Raises:
+        DiskFullError: no space is left there.
+        OutputError: it cannot be written for another reason.
+        BrokenPipeError: the reader of a pipe has gone, which is no error of this kind.
+    """
     try:
         yield
+    except (OutputError, BrokenPipeError):
+        raise
     except OSError as error:
-        raise output_error(path, error) from None
+        raise output_error(where, error) from error
 
 
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:

@@ -60,6 +60,11 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface" / "hub"
 
 
+def is_offline() -> bool:
+    """Whether `HF_HUB_OFFLINE` forbids to ask the hub; these words are huggingface_hub's own."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
 def repository_folder(repository: str) -> Path:
     """Where the cache keeps a repository, there or not."""
     return cache_root() / f"models--{repository.replace('/', '--')}"
@@ -88,12 +93,12 @@ def missing_files(folder: Path | None, needs: Sequence[str]) -> list[str]:
         One text a need that is not met, for people: "preprocessor_config.json or processor_config.json".
     """
     if folder is None:
-        return [_told(need) for need in needs]
+        return [_in_words(need) for need in needs]
     missing = []
     for need in needs:
         met = next((names for names in _alternatives(need) if all((folder / name).is_file() for name in names)), None)
         if met is None:
-            missing.append(_told(need))
+            missing.append(_in_words(need))
         elif INDEX in met:
             missing += [name for name in _shards(folder / INDEX) if not (folder / name).is_file()]
     return missing
@@ -103,7 +108,7 @@ def _alternatives(need: str) -> list[list[str]]:
     return [names.split("+") for names in need.split("|")]
 
 
-def _told(need: str) -> str:
+def _in_words(need: str) -> str:
     return " or ".join(" and ".join(names) for names in _alternatives(need))
 
 

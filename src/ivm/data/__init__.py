@@ -1,1 +1,1 @@
-"""Data: the synthetic tabletop that the embedded model learns from."""
+"""Data: records with their readers and writers, streams of them, and the synthetic tabletop."""

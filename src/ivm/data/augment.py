@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ivm.core.errors import OptionError
 from ivm.core.model import RGBImage
@@ -22,6 +23,8 @@ from ivm.data.record import Record, SourceKind
 
 _SIDED = re.compile(r"\b(left|right|leftmost|rightmost|clockwise|anticlockwise|counterclockwise)\b", re.IGNORECASE)
 _TRIES = 10
+
+Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
 
 class Sample(NamedTuple):
@@ -83,7 +86,7 @@ class Augment:
         image, mask = record.pixels()
         instruction = record.instructions[int(rng.integers(len(record.instructions)))]
         x, y, w, h = self._crop(mask, rng)
-        image, mask = _resized(image[y : y + h, x : x + w], self.size), _resized(mask[y : y + h, x : x + w], self.size)
+        image, mask = resized(image[y : y + h, x : x + w], self.size), resized(mask[y : y + h, x : x + w], self.size)
         if self.mirror and rng.random() < self.mirror and not _SIDED.search(instruction):
             image, mask = np.asarray(cv2.flip(image, 1), np.uint8), np.asarray(cv2.flip(mask, 1), np.uint8)
         if self.light:
@@ -123,7 +126,8 @@ def relit(image: RGBImage, amount: float, rng: np.random.Generator) -> RGBImage:
     return np.asarray(cv2.LUT(image, np.round(table).astype(np.uint8).reshape(1, 256, 3)), np.uint8)
 
 
-def _resized(pixels: RGBImage | Mask, size: tuple[int, int]) -> RGBImage:
+def resized(pixels: NDArray[Pixel], size: tuple[int, int]) -> NDArray[Pixel]:
     """Resize to (width, height); areas are averaged where they shrink to less than half, so that nothing flickers."""
     shrinks = pixels.shape[1] > 2 * size[0] or pixels.shape[0] > 2 * size[1]
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), np.uint8)
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, size, interpolation=method), pixels.dtype)

@@ -35,7 +35,7 @@ class Prints:
     def add(self, split: str, row: Row) -> None:
         """Note the picture of a record, if it could be decoded."""
         if row.thumb:
-            self._rows[split].append(row.print)
+            self._rows[split].append(row.fingerprint)
             self.names[split].append((row.uuid, row.where))
 
     def pairs(self, first: str, second: str) -> Iterator[tuple[int, int]]:

@@ -62,7 +62,7 @@ def encode_mask(mask: Mask, *, runs: bool = True) -> MaskCode:
     needed = mask == 255
     if runs and bool((needed | (mask == 0)).all()):
         return MaskCode("rle", encode_rle(needed))
-    return MaskCode("png", _encoded(".png", mask, []))
+    return MaskCode("png", encode_pixels("png", mask))
 
 
 def scaled_as_original(grey: NDArray[np.uint8]) -> Mask:
@@ -109,7 +109,7 @@ def decode_picture(data: bytes) -> RGBImage:
 def encode_picture(image: RGBImage, kind: Literal["jpg", "png"] = "jpg") -> bytes:
     """Encode pixels, (H, W, 3) uint8 RGB, as JPEG of quality 95 or as PNG."""
     bgr = np.ascontiguousarray(image[..., ::-1])
-    return _encoded(f".{kind}", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if kind == "jpg" else [])
+    return encode_pixels(kind, bgr)
 
 
 def picture_kind(data: bytes) -> str:
@@ -119,8 +119,9 @@ def picture_kind(data: bytes) -> str:
     return "png" if data.startswith(b"\x89PNG") else "img"
 
 
-def _encoded(suffix: str, pixels: NDArray[np.uint8], options: list[int]) -> bytes:
-    done, code = cv2.imencode(suffix, pixels, options)
+def encode_pixels(kind: Literal["jpg", "png"], pixels: NDArray[np.uint8]) -> bytes:
+    """Encode (H, W) grey or (H, W, 3) BGR, uint8, as JPEG of quality 95 or as PNG."""
+    done, code = cv2.imencode(f".{kind}", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if kind == "jpg" else [])
     assert done, "an array of uint8 can be encoded"
     return code.tobytes()
 

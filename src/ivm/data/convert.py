@@ -13,7 +13,7 @@ import numpy as np
 
 from ivm.core.errors import ImageError, InputError, OptionError
 from ivm.core.files import output_error, write_files
-from ivm.data.coding import MaskCode, encode_mask, encode_picture, picture_kind
+from ivm.data.coding import encode_mask, encode_picture, picture_kind
 from ivm.data.faults import Fault
 from ivm.data.journal import Journal
 from ivm.data.original_files import original_files
@@ -186,14 +186,10 @@ def recoded(record: Record, masks: MaskChoice, pictures: PictureChoice) -> Recor
         ImageError: the picture is damaged.
     """
     if masks != "keep" and record.mask_code.kind != masks:
-        record = replace(record, mask_code=_mask_as(record, masks))
+        record = replace(record, mask_code=encode_mask(np.ascontiguousarray(record.mask), runs=masks == "rle"))
     if pictures != "keep" and picture_kind(record.picture) != pictures:
         record = replace(record, picture=encode_picture(record.image, pictures))
     return record
-
-
-def _mask_as(record: Record, masks: MaskChoice) -> MaskCode:
-    return encode_mask(np.ascontiguousarray(record.mask), runs=masks == "rle")
 
 
 def _each(source: Source, part: Part, faults: list[Fault], do: Callable[[Record], Result]) -> Iterator[Result]:

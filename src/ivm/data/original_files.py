@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 
-from ivm.data.coding import GAIN, JPEG_QUALITY, Mask, MaskCode, encode_mask, picture_kind
+from ivm.data.coding import GAIN, Mask, MaskCode, encode_mask, encode_pixels, picture_kind
 from ivm.data.record import Record
 
 
@@ -45,7 +44,4 @@ def original_files(record: Record) -> tuple[dict[str, Any], list[tuple[str, byte
 
 
 def _rough(mask: Mask) -> bytes:
-    dimmed = np.rint(mask.astype(np.float32) / np.float32(GAIN)).astype(np.uint8)
-    done, code = cv2.imencode(".jpg", dimmed, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    assert done, "an array of uint8 can be encoded"
-    return code.tobytes()
+    return encode_pixels("jpg", np.rint(mask.astype(np.float32) / np.float32(GAIN)).astype(np.uint8))

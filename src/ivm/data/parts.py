@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 class Progress(Protocol):
     """Is told how far a job is."""
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, /) -> object:
         """`done` of `total` parts are finished."""
         ...
 

@@ -227,6 +227,11 @@ class Record:
         )
 
 
+def plain_name(text: str) -> str:
+    """Letters and digits with - for all else, as names of records and of their files; "" where nothing is left."""
+    return "".join(letter if letter.isalnum() else "-" for letter in text).strip("-")
+
+
 def _checked_instructions(texts: object) -> tuple[str, ...]:
     if not isinstance(texts, tuple | list) or not texts or not all(isinstance(text, str) for text in texts):
         raise BadRecordError("instruction", f'the instructions must be texts such as ["the red cup"], not {texts!r}')

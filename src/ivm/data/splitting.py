@@ -56,11 +56,11 @@ class Splitter:
         Args:
             survey: after its run; holds about 300 bytes a record in memory.
         """
-        rows = [(row.uuid, row.group or row.uuid, row.print) for row in survey if row.thumb]
+        rows = [(row.uuid, row.group or row.uuid, row.fingerprint) for row in survey if row.thumb]
         groups = {group: number for number, group in enumerate(dict.fromkeys(group for _, group, _ in rows))}
         own = np.array([groups[group] for _, group, _ in rows], np.int64)
         parents = np.arange(len(groups))
-        for i, j in near_within(Fingerprints.of([print_ for _, _, print_ in rows])):
+        for i, j in near_within(Fingerprints.of([found for _, _, found in rows])):
             _join(parents, own[i], own[j])
         names = sorted(groups)  # the least name speaks for its group, whatever the order of the records
         speaker: dict[int, str] = {}

@@ -119,10 +119,8 @@ def card(title: str, stats: Stats, files: Mapping[str, int]) -> str:
     """
     header = {"pretty_name": title, "license": "other", "task_categories": ["image-segmentation"], "language": ["en"]}
     told = "\n".join(f"{key}: {json.dumps(value)}" for key, value in header.items())
-    summary = _table("", [(name, value) for name, value in stats.summary()])
-    tables = "\n".join(
-        f"## {name}\n\n{_table('records', list(counts.items()))}" for name, counts in stats.plots().items()
-    )
+    summary = _table("", stats.summary())
+    tables = "\n".join(f"## {name}\n\n{_table('records', counts.items())}" for name, counts in stats.plots().items())
     kept = "\n".join(f"- {kind}: {_KEPT[kind]}" for kind in sorted(stats.masks) if kind in _KEPT)
     size = sum(files.values()) / 1e6
     return f"""---
@@ -146,6 +144,6 @@ is to be left out.
 {tables}"""
 
 
-def _table(column: str, rows: list[tuple[str, object]]) -> str:
+def _table(column: str, rows: Iterable[tuple[str, object]]) -> str:
     lines = "".join(f"| {name} | {f'{value:,}' if isinstance(value, int) else value} |\n" for name, value in rows)
     return f"| | {column} |\n|---|---|\n{lines}"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ivm.core.errors import IvmError
+from ivm.core.files import cache_folder
 from ivm.data.coding import Mask
 from ivm.data.faults import BadRecordError, Fault
 from ivm.data.fingerprint import fingerprint
@@ -56,7 +56,7 @@ class Row:
     """As hexadecimal digits; empty where the picture could not be decoded."""
 
     @property
-    def print(self) -> tuple[int, bytes]:
+    def fingerprint(self) -> tuple[int, bytes]:
         """Hash and thumbnail, see `fingerprint`."""
         return self.hash, bytes.fromhex(self.thumb)
 
@@ -74,12 +74,12 @@ class Survey:
 
         Args:
             source: whose records are looked at.
-            cache: folder for rows; `cache_folder` by default.
+            cache: folder for rows; `cache_folder("surveys")` by default.
         """
         self.source = source
         self._parts = parts_of(len(source), max(1, source.step(RECORDS_A_PART)))
         described = json.dumps([VERSION, dict(source.describe())], sort_keys=True)
-        self._path = (cache or cache_folder()) / f"{hashlib.sha256(described.encode()).hexdigest()[:24]}.jsonl"
+        self._path = (cache or cache_folder("surveys")) / f"{hashlib.sha256(described.encode()).hexdigest()[:24]}.jsonl"
         self._job = {"survey": VERSION, "of": dict(source.describe())}
         self._lasting = source.describe().get("source") == "shards"
 
@@ -113,14 +113,6 @@ class Survey:
 
     def _look(self, number: int, part: Part) -> list[dict[str, Any]]:
         return [asdict(look(item, self.source.name)) for item in self.source.read(*part)]
-
-
-def cache_folder() -> Path:
-    """Where rows are kept; `IVM_CACHE` and `XDG_CACHE_HOME` move it."""
-    named = os.environ.get("IVM_CACHE")
-    if named:
-        return Path(named).expanduser() / "surveys"
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "ivm" / "surveys"
 
 
 def look(item: Record | Fault, name: str) -> Row:

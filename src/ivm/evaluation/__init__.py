@@ -1,1 +1,1 @@
-"""How good a mask model is: metrics, intervals, and its answers about labelled objects in real pictures."""
+"""How good a mask model is, and what its masks do for an LMM: questions with known answers, scores, intervals."""

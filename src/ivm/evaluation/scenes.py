@@ -11,7 +11,7 @@ import numpy as np
 
 from ivm.core.errors import OptionError
 from ivm.data.tabletop.mujoco_studio import MujocoScenes
-from ivm.data.tabletop.questions import Questioner
+from ivm.data.tabletop.questions import Question, Questioner
 from ivm.data.tabletop.scene import Scene, SceneOptions, render
 from ivm.evaluation.bootstrap import Estimate, cluster_bootstrap
 from ivm.evaluation.masks.presence import auroc, calibration_error
@@ -56,6 +56,15 @@ def painter(renderer: str, seed: int) -> Callable[[int], Scene]:
     raise OptionError(f"renderer must be one of {', '.join(RENDERERS)}, not {renderer!r}")
 
 
+def asked_scenes(scenes: int, questions: int, seed: int, renderer: str) -> Iterator[tuple[int, Scene, list[Question]]]:
+    """Draw scenes 0, 1, ... and what is asked about each; arguments and errors as those of `answer_scenes`."""
+    paint = painter(renderer, seed)
+    for number in range(scenes):
+        scene = paint(number)
+        asker = Questioner(scene.ids, scene.things, np.random.default_rng((seed, number, 1)))
+        yield number, scene, asker.ask(questions)
+
+
 def answer_scenes(
     masker: Masker,
     *,
@@ -80,10 +89,7 @@ def answer_scenes(
         MissingExtraError: numba, or mujoco where it is asked for, is not installed.
         DeviceError: MuJoCo finds no OpenGL on this machine.
     """
-    paint = painter(renderer, seed)
-    for number in range(scenes):
-        scene = paint(number)
-        asked = Questioner(scene.ids, scene.things, np.random.default_rng((seed, number, 1))).ask(questions)
+    for number, scene, asked in asked_scenes(scenes, questions, seed, renderer):
         with masker.open(scene.image) as view:
             results = view.many([question.instruction for question in asked], threshold)
         for question, result in zip(asked, results, strict=True):

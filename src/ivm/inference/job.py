@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ivm.core.errors import IvmError, OutputError
+from ivm.core.files import output_errors
 from ivm.inference.masker import Masker
-from ivm.inference.store import Settings, output_errors, read_finished, replace_lines, write_result
+from ivm.inference.store import Settings, read_finished, replace_lines, write_result
 from ivm.inference.tasks import BadTask, Task
 from ivm.masking import MaskResult
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from types import TracebackType
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -64,7 +63,7 @@ class Masker:
             OptionError: a style has a value outside its range.
             ModelError: the model failed.
         """
-        _check_style(threshold, style)
+        check_style(threshold, style)
         instruction = check_instruction(instruction)
         with self.open(image) as view:
             return view(instruction, threshold, **style)
@@ -103,7 +102,7 @@ class Masker:
             ThresholdError: the threshold is not a number in [0, 1].
             OptionError: a style or the batch size is outside its range.
         """
-        _check_style(threshold, style)
+        check_style(threshold, style)
         if batch_size < 1:
             raise OptionError(f"The batch size must be at least 1, not {batch_size}")
         return self._each(load_chunks(pairs, batch_size, ahead=ahead), threshold, style)
@@ -202,11 +201,12 @@ class Masker:
         answers = iter(self._answers(questions))
         results: list[MaskResult | IvmError] = []
         for item in chunk:
-            answer = next(answers) if isinstance(item, Question) else item
-            if isinstance(item, Question) and isinstance(answer, Answer):
-                results.append(_result(item.image, answer, threshold, style))
-            elif isinstance(answer, IvmError):
+            if isinstance(item, IvmError):
+                results.append(item)
+            elif isinstance(answer := next(answers), ModelError):
                 results.append(answer)
+            else:
+                results.append(result_of(item.image, answer, threshold, style))
         return results
 
     def _answers(self, questions: list[Question]) -> list[Answer | ModelError]:
@@ -235,9 +235,7 @@ class View:
     def __enter__(self) -> View:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -261,7 +259,7 @@ class View:
         """Ask several instructions in one call of the model; raises as a single one does, for the first that fails."""
         if not self._open:
             raise InputError("This view is closed: ask inside its `with` block, or open the picture again")
-        _check_style(threshold, style)
+        check_style(threshold, style)
         checked = [check_instruction(instruction) for instruction in instructions]
         if not checked:
             return []
@@ -269,16 +267,22 @@ class View:
         for answer in ask(self._model, [self._features] * len(checked), checked):
             if isinstance(answer, ModelError):
                 raise answer
-            results.append(_result(self.image, answer, threshold, style))
+            results.append(result_of(self.image, answer, threshold, style))
         return results
 
 
-def _result(image: RGBImage, answer: Answer, threshold: float, style: dict[str, Any]) -> MaskResult:
+def result_of(image: RGBImage, answer: Answer, threshold: float, style: Mapping[str, Any]) -> MaskResult:
+    """Build the result of a model's answer; raises as `MaskResult.from_logits` does."""
     return MaskResult.from_logits(image, answer.logits, threshold=threshold, found=answer.presence, **style)
 
 
-def _check_style(threshold: float, style: dict[str, Any]) -> None:
-    """Raise before the model works for nothing."""
+def check_style(threshold: float, style: Mapping[str, Any]) -> None:
+    """Raise what `MaskResult.from_logits` would, before the model works for nothing.
+
+    Raises:
+        ThresholdError: the threshold is not a number in [0, 1].
+        OptionError: a style has a value outside its range.
+    """
     check_threshold(threshold)
     make_style(**{"preset": "paper", **style})
 

@@ -6,7 +6,6 @@ here registers one: a graph that asks for unknown operators does not load.
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state  # type: ig
 
 from ivm.core.errors import CheckpointError, DeviceError, ModelError
 from ivm.core.instruction import token_batch
+from ivm.core.machine import available_cores
 from ivm.core.model import Prediction, RGBImage
 from ivm.inference.checkpoint import ENCODER, PREDICTOR, NanoCheckpoint
 from ivm.inference.grid import input_size, resize
@@ -108,13 +108,6 @@ class NanoOnnx:
             maps, presence[places] = _run(self._predictor, ("logits", "presence"), inputs)
             logits.update(zip(places, maps, strict=True))
         return Prediction([logits[i] for i in range(len(features))], presence)
-
-
-def available_cores() -> int:
-    """CPU cores that this process may use, which a container or `taskset` can make fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _groups(sizes: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], list[int]]]:

@@ -14,8 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ivm.core.errors import OutputError
-from ivm.core.files import output_error
+from ivm.core.files import output_errors
 from ivm.masking import MaskResult
 from ivm.masking.saving import encoded
 
@@ -52,23 +51,6 @@ class Settings:
             )
         )
         return settings
-
-
-@contextlib.contextmanager
-def output_errors(where: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write into this package's errors.
-
-    Raises:
-        DiskFullError: no space is left there.
-        OutputError: it cannot be written for another reason.
-        BrokenPipeError: the reader of a pipe has gone, which is no error of this kind.
-    """
-    try:
-        yield
-    except (OutputError, BrokenPipeError):
-        raise
-    except OSError as error:
-        raise output_error(where, error) from error
 
 
 @contextlib.contextmanager

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import get_args
 
 from ivm.core.errors import CheckpointError, DeviceError, ModelError, OptionError, UnknownModelError
-from ivm.core.extras import optional
+from ivm.core.extras import require
 from ivm.core.hub import CONFIG, is_repository
-from ivm.inference.catalogue import EMBEDDED as WEIGHTS
-from ivm.inference.catalogue import ZOO, ModelType, find_model, hint
+from ivm.inference.catalogue import EMBEDDED, ZOO, ModelType, find_model, hint
 from ivm.inference.checkpoint import is_checkpoint
 from ivm.inference.masker import Masker
 
-__all__ = ["WEIGHTS", "ZOO", "load"]
+__all__ = ["EMBEDDED", "ZOO", "load"]
 
 _IVM7B_SUFFIXES = (".bin", ".safetensors", ".pt", ".pth")
 _IVM7B_FOLDER = "ivm7b.json"
@@ -69,8 +68,10 @@ def load(
         UnknownModelError: the source is neither a name of the zoo nor a file, folder or hub id.
         CheckpointError: the checkpoint is damaged, or of another architecture than `type` says.
         FetchError: weights are not here and cannot be downloaded.
+        OutputError: the cache that keeps them cannot be written; DiskFullError where no space is left.
         MissingExtraError: the model needs packages that are not installed.
         DeviceError: the device or dtype is not to be had here.
+        ModelMemoryError: IVM-7B does not fit into the device's free memory.
         OptionError: `type` is unknown, or `quantize`, `encoder`, `sam` or `llava` is given to a model that has none.
     """
     if type is not None and type not in _TYPES:
@@ -122,7 +123,7 @@ def _called(kind: ModelType | None) -> str:
 
 
 def _load_nano(source: str, device: str, dtype: str) -> Masker:
-    folder = WEIGHTS / source if source in _NAMES else Path(source)
+    folder = EMBEDDED / source if source in _NAMES else Path(source)
     if folder.suffix == ".onnx" and folder.is_file():
         folder = folder.parent
     if not is_checkpoint(folder):
@@ -144,7 +145,7 @@ def _load_ivm7b(
     quantize: str | None,
     encoder: str,
 ) -> Masker:
-    _need_full("torch", "transformers", "peft", "accelerate", "safetensors")
+    require("torch", "transformers", "peft", "accelerate", "safetensors", extra="full")
     from ivm.models.ivm7b.load import load_ivm7b
 
     return Masker(
@@ -162,7 +163,7 @@ def _load_ivm7b(
 
 
 def _load_expert(source: str, kind: ModelType | None, sam: Source | None, device: str, dtype: str) -> Masker:
-    _need_full("torch", "transformers", "safetensors")
+    require("torch", "transformers", "safetensors", extra="full")
     from ivm.models.experts.load import load_expert
 
     assert kind not in ("nano", "lisa"), "these have loaders of their own"
@@ -171,11 +172,6 @@ def _load_expert(source: str, kind: ModelType | None, sam: Source | None, device
     own, *others = find_model(source).parts
     sam = sam or next((part.repository for part in others), None)
     return Masker(load_expert(own.repository, kind=kind, sam=sam, device=device, dtype=dtype, name=source))
-
-
-def _need_full(*packages: str) -> None:
-    for package in packages:
-        optional(package, extra="full")
 
 
 def _no_nano(source: str) -> ModelError:

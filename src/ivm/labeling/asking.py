@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ivm.core.errors import InstructionError, IvmError, LmmError
 from ivm.core.images import load_image
 from ivm.core.model import RGBImage
-from ivm.labeling.plan import MOST_TARGETS, ROLES, Plan, Target
+from ivm.labeling.plan import MOST_TARGETS, ROLES, Plan, Target, distinct
 from ivm.labeling.task import Task
 from ivm.lmm.answers import Answer
 from ivm.lmm.messages import Part, picture
@@ -20,6 +20,8 @@ PROMPTS = Path(__file__).with_name("prompts")
 """The prompts of this version; `recipe.py` lets a run bring its own."""
 LONGEST_SIDE = 768
 """Of pictures that are sent."""
+
+Result = TypeVar("Result")
 
 PLAN_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -68,6 +70,33 @@ def shown(image: RGBImage) -> Part:
     return picture(image, longest=LONGEST_SIDE)
 
 
+def ask_all(
+    asker: Asker, prepared: Iterable[Question | IvmError], read: Callable[[Any], Result], work: str
+) -> list[Result | IvmError]:
+    """Ask side by side; an error that stands in a question's place, or comes of its answer, stands in the result's.
+
+    Args:
+        asker: who is asked.
+        prepared: the questions.
+        read: makes a result of an answer's JSON value; its `InstructionError` is kept.
+        work: what the model is asked to do, to say that it refuses.
+    """
+    prepared = list(prepared)
+    answers = iter(asker.ask_each([one for one in prepared if isinstance(one, Question)]))
+    return [_result(next(answers), read, work) if isinstance(one, Question) else one for one in prepared]
+
+
+def _result(answer: Answer | LmmError, read: Callable[[Any], Result], work: str) -> Result | IvmError:
+    if isinstance(answer, LmmError):
+        return answer
+    if answer.parsed is None:
+        return LmmError(f"The model refuses to {work}: {answer.refusal}")
+    try:
+        return read(answer.parsed)
+    except InstructionError as error:
+        return error
+
+
 class LmmPlanner:
     """Asks an LMM, with the picture, what an instruction needs."""
 
@@ -77,9 +106,7 @@ class LmmPlanner:
 
     def plan(self, tasks: Sequence[Task]) -> list[Plan | IvmError]:
         """Plan tasks; equal instructions about equal pictures are asked once."""
-        prepared = [self._question(task) for task in tasks]
-        answers = iter(self._asker.ask_each([one for one in prepared if isinstance(one, Question)]))
-        return [self._read(next(answers)) if isinstance(one, Question) else one for one in prepared]
+        return ask_all(self._asker, map(self._question, tasks), self._read, "plan")
 
     def _question(self, task: Task) -> Question | IvmError:
         try:
@@ -89,14 +116,6 @@ class LmmPlanner:
         messages = self._prompt.messages(pictures=[shown(image)], instruction=task.instructions[0])
         return Question(messages=messages, schema=PLAN_SCHEMA, max_tokens=self._max_tokens)
 
-    def _read(self, answer: Answer | LmmError) -> Plan | IvmError:
-        if isinstance(answer, LmmError):
-            return answer
-        if answer.parsed is None:
-            return LmmError(f"The model refuses to plan: {answer.refusal}")
-        try:
-            things = [(" ".join(str(one["phrase"]).split()), one["role"]) for one in answer.parsed["things"]]
-            targets = {phrase: Target(phrase=phrase, role=role) for phrase, role in reversed(things)}
-            return Plan(targets=tuple(targets.values())[::-1], maker=self.name)
-        except InstructionError as error:
-            return error
+    def _read(self, told: Any) -> Plan:
+        things = [Target(phrase=" ".join(str(one["phrase"]).split()), role=one["role"]) for one in told["things"]]
+        return Plan(targets=distinct(things), maker=self.name)

@@ -13,7 +13,7 @@ from ivm.labeling.calibration import Calibration
 from ivm.labeling.draft import Batch
 from ivm.labeling.expert import Expert, ExpertSpec
 from ivm.labeling.invent import InventStage, LmmInventor, RuleInventor
-from ivm.labeling.plan import Planner, Role
+from ivm.labeling.plan import KEPT_ROLES, Planner, Role
 from ivm.labeling.rules import RulePlanner
 from ivm.labeling.run import StageSpec
 from ivm.labeling.stages import ExpertStage, FuseStage, Limits, PlanStage, VerifyStage, through
@@ -38,21 +38,21 @@ class Several:
 
 def label_stages(
     *,
-    plan: Prompt | None,
-    roles: tuple[Role, ...],
     experts: Sequence[ExpertSpec],
-    calibration: Calibration,
-    limits: Limits,
-    verifier: Verifying,
-    verify: Prompt | None,
+    plan: Prompt | None = None,
+    roles: tuple[Role, ...] = KEPT_ROLES,
+    calibration: Calibration = Calibration(),  # noqa: B008 - it is frozen
+    limits: Limits = Limits(),  # noqa: B008 - it is frozen
+    verifier: Verifying = "none",
+    verify: Prompt | None = None,
     judge: Callable[[], MaskJudge] | None = None,
 ) -> tuple[StageSpec, ...]:
     """The stages that draw masks: planning, a pool for each expert, and joining with verifying.
 
     Args:
+        experts: one or more.
         plan: the LMM planner's prompt, or None for the rules.
         roles: whose masks are joined.
-        experts: one or more.
         calibration: of the experts.
         limits: what a record must be.
         verifier: who verifies.
@@ -81,7 +81,7 @@ def plan_stage(prompt: Prompt | None, roles: tuple[Role, ...], asker: Asker | No
 
 def expert_stage(spec: ExpertSpec, asker: Asker | None) -> ExpertStage:
     """Make the stage of one expert; raises as `ExpertSpec.load` does."""
-    return ExpertStage.load(spec)
+    return ExpertStage(Expert.load(spec))
 
 
 def judging_stage(

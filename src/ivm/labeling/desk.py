@@ -106,7 +106,7 @@ class DeskActor:
 
     async def ask_each(self, questions: Sequence[Mapping[str, Any]]) -> list[Answer | LmmError]:
         """Ask side by side."""
-        return await self._client.answer_each([Question(**one) for one in questions])
+        return await self._client.ask_each([Question(**one) for one in questions])
 
     async def report(self) -> Usage:
         """What was asked so far."""

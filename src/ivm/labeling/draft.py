@@ -103,8 +103,3 @@ class Batch:
     def open(self) -> list[Draft]:
         """Drafts with something left to do."""
         return [draft for draft in self.drafts if draft.open]
-
-
-def tell(values: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what says nothing, so that provenance stays short."""
-    return {key: value for key, value in values.items() if value not in (None, "", (), [], {})}

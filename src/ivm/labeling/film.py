@@ -14,20 +14,19 @@ from ivm.core.images import load_image
 from ivm.core.instruction import check_instruction
 from ivm.core.model import RGBImage
 from ivm.data.parts import Progress, silent
-from ivm.data.record import Provenance, Record
+from ivm.data.record import Provenance, Record, plain_name
 from ivm.data.shards import write_shard
 from ivm.labeling.calibration import Calibration
 from ivm.labeling.expert import Expert
 from ivm.labeling.flow import FlowTracker
 from ivm.labeling.fusion import Fused, fuse, union
-from ivm.labeling.plan import Role
+from ivm.labeling.plan import KEPT_ROLES
 from ivm.labeling.rules import RulePlanner, parse
 from ivm.masking.heatmap import sigmoid, upsample_logits
 
 LEAST_TRUST = 0.5
 """Share of the mask that must surely be followed in every frame since the key frame; below it the mask is lost."""
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
-KEPT_ROLES: tuple[Role, ...] = ("target", "container", "tool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,4 +183,4 @@ def _absent(parts: Sequence[Fused]) -> float:
 
 
 def _name(path: Path) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in path.resolve().stem).strip("-") or "frames"
+    return plain_name(path.resolve().stem) or "frames"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ivm.core.errors import OptionError
 from ivm.labeling.calibration import STRONGEST, Calibration, ExpertCalibration
 from ivm.labeling.expert import Opinion
-from ivm.labeling.fusion import SIGNS, Fused, fuse, grid_of
+from ivm.labeling.fusion import SIGNS, Fused, fuse, grid_of, mask_iou
 from ivm.masking.heatmap import upsample_logits
 
 FEWEST = 8
@@ -90,7 +90,7 @@ class Calibrator:
         needed = np.concatenate([sample.needed for sample in self._samples])
         tables = [_table(row, needed) for row in values]
         evidence = np.stack([np.interp(row, *table) for row, table in zip(values, tables, strict=True)])
-        weights, offset = _stack(evidence, needed)
+        weights, offset = _logistic(evidence, needed)
         experts = {
             name: ExpertCalibration(
                 logits=tuple(map(float, table[0])),
@@ -144,7 +144,7 @@ class Calibrator:
             return (1.0, 0.0)
         own = np.clip([values[index] for values, _ in self._presence], 1e-4, 1 - 1e-4)
         odds = np.log(own / (1 - own))
-        slopes, offset = _logistic(odds[None], there, lowest=0.0)
+        slopes, offset = _logistic(odds[None], there)
         return (float(slopes[0]), offset)
 
 
@@ -158,8 +158,7 @@ def overlap(sample: _Sample, calibration: Calibration, only: str | None = None) 
     """
     opinions = sample.opinions if only is None else {only: sample.opinions[only]}
     fused = fuse(opinions, calibration, *sample.size)
-    either = np.count_nonzero(fused.mask | sample.truth)
-    return float(np.count_nonzero(fused.mask & sample.truth) / max(int(either), 1)), fused
+    return mask_iou(fused.mask, sample.truth, empty=0.0), fused
 
 
 def _table(logits: NDArray[np.float32], needed: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -196,15 +195,8 @@ def _table(logits: NDArray[np.float32], needed: NDArray[np.bool_]) -> tuple[NDAr
     return points, np.clip(ratios, -STRONGEST, STRONGEST)[first]
 
 
-def _stack(evidence: NDArray[np.float64], needed: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
-    """Weights of experts' evidence (E, pixels), 0 or more, and the offset, by logistic regression."""
-    return _logistic(evidence, needed, lowest=0.0)
-
-
-def _logistic(
-    values: NDArray[np.float64], truth: NDArray[np.bool_], *, lowest: float
-) -> tuple[NDArray[np.float64], float]:
-    """Logistic regression (rows of features, columns of cases) by Newton's steps, slopes kept at `lowest` or more."""
+def _logistic(values: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
+    """Slopes, 0 or more, and offset of a logistic regression by Newton's steps; rows are features, columns cases."""
     rows = np.vstack([values, np.ones(values.shape[1])])
     found = np.zeros(len(rows))
     found[:-1] = 1.0 / len(values)
@@ -214,5 +206,5 @@ def _logistic(
         slope = rows @ (truth - likely) - pull * found
         curve = (rows * (likely * (1 - likely))) @ rows.T + np.diag(pull + 1e-6)
         found = found + np.clip(np.linalg.solve(curve, slope), -0.5, 0.5)
-        found[:-1] = np.maximum(found[:-1], lowest)
+        found[:-1] = np.maximum(found[:-1], 0.0)
     return found[:-1], float(found[-1])

@@ -119,6 +119,12 @@ def soft_overlap(first: NDArray[np.float32], second: NDArray[np.float32]) -> flo
     return both / either if either > 1e-6 else 1.0
 
 
+def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_], *, empty: float = 1.0) -> float:
+    """Intersection over union of two masks, both (H, W); `empty` where both are empty."""
+    either = int(np.count_nonzero(first | second))
+    return int(np.count_nonzero(first & second)) / either if either else empty
+
+
 SIGNS = ("agreement", "worst agreement", "certainty", "presence", "pairs")
 """What the expected quality is read from."""
 
@@ -137,7 +143,7 @@ def signs(
     """
     shares = weights / max(float(weights.sum()), 1e-6)
     certainty = soft_overlap(sigmoid(logits), (logits > 0).astype(np.float32)) if (logits > 0).any() else 0.0
-    pairs = [_overlap(masks[i], masks[j]) for i in range(len(masks)) for j in range(i)]
+    pairs = [mask_iou(masks[i], masks[j]) for i in range(len(masks)) for j in range(i)]
     return np.array(
         [float(agreement @ shares), float(agreement.min()), certainty, presence, float(np.mean(pairs or [certainty]))]
     )
@@ -157,13 +163,8 @@ def _agreement_without_self(
     for weight, own, mask in zip(weights, evidence, masks, strict=True):
         rest = float(weights.sum() - weight)
         others = (total - weight * own) * (float(weights.sum()) / max(rest, 1e-6)) + calibration.offset
-        overlaps.append(max(_overlap(others > 0, mask), 0.02))
+        overlaps.append(max(mask_iou(others > 0, mask), 0.02))
     return np.array(overlaps, np.float32)
-
-
-def _overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    either = np.count_nonzero(first | second)
-    return np.count_nonzero(first & second) / either if either else 1.0
 
 
 def _supported(

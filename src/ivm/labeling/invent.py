@@ -9,17 +9,16 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from ivm.core.errors import InstructionError, IvmError, LmmError, RecordError
+from ivm.core.errors import InstructionError, IvmError, RecordError
 from ivm.core.images import load_image
 from ivm.core.instruction import check_instruction
 from ivm.core.model import RGBImage
 from ivm.data.coding import Mask
-from ivm.labeling.asking import Asker, shown
+from ivm.labeling.asking import Asker, ask_all, shown
 from ivm.labeling.draft import Batch
 from ivm.labeling.rules import parse
 from ivm.labeling.stages import clocked
 from ivm.labeling.task import Task
-from ivm.lmm.answers import Answer
 from ivm.lmm.prompts import Prompt
 from ivm.lmm.questions import Question
 
@@ -77,9 +76,7 @@ class LmmInventor:
 
     def invent(self, tasks: Sequence[Task]) -> list[str | IvmError]:
         """Ask about all tasks side by side."""
-        prepared = [self._question(task) for task in tasks]
-        answers = iter(self._asker.ask_each([one for one in prepared if isinstance(one, Question)]))
-        return [_read(next(answers)) if isinstance(one, Question) else one for one in prepared]
+        return ask_all(self._asker, map(self._question, tasks), _read, "invent an instruction")
 
     def _question(self, task: Task) -> Question | IvmError:
         try:
@@ -130,12 +127,5 @@ def outlined(image: RGBImage, mask: Mask) -> RGBImage:
     return shown_image
 
 
-def _read(answer: Answer | LmmError) -> str | IvmError:
-    if isinstance(answer, LmmError):
-        return answer
-    if answer.parsed is None:
-        return LmmError(f"The model refuses to invent an instruction: {answer.refusal}")
-    try:
-        return check_instruction(str(answer.parsed["instruction"]))
-    except InstructionError as error:
-        return error
+def _read(told: Any) -> str:
+    return check_instruction(str(told["instruction"]))

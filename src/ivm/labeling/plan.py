@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -14,6 +14,8 @@ Role = Literal["target", "relation", "container", "tool"]
 """What is acted on or asked about; what only says which one is meant; where something goes; what it is done with."""
 
 ROLES: tuple[Role, ...] = get_args(Role)
+KEPT_ROLES: tuple[Role, ...] = ("target", "container", "tool")
+"""Whose masks are joined, unless a recipe says otherwise."""
 MOST_TARGETS = 8
 
 
@@ -54,6 +56,11 @@ class Plan:
     def of_roles(self, roles: Sequence[Role]) -> tuple[Target, ...]:
         """The targets of some roles; all, where none has one of them."""
         return tuple(target for target in self.targets if target.role in roles) or self.targets
+
+
+def distinct(targets: Iterable[Target]) -> tuple[Target, ...]:
+    """The first of the targets of each phrase, in their order."""
+    return tuple({target.phrase: target for target in reversed(list(targets))}.values())[::-1]
 
 
 class Planner(Protocol):

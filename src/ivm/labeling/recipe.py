@@ -14,27 +14,28 @@ from ivm.core.errors import IvmError, OptionError, RecipeError
 from ivm.core.recipe import check_keys, read_values
 from ivm.inference.catalogue import ZOO
 from ivm.labeling.asking import prompt_of
-from ivm.labeling.building import invent_stage, label_stages
+from ivm.labeling.building import Verifying, invent_stage, label_stages
 from ivm.labeling.calibration import Calibration
 from ivm.labeling.desk import Desk, LmmSettings
 from ivm.labeling.expert import ExpertSpec
 from ivm.labeling.on_ray import RayEngine, RaySettings, workers_cpus
 from ivm.labeling.opening import open_tasks
-from ivm.labeling.plan import ROLES, Role
+from ivm.labeling.plan import KEPT_ROLES, ROLES, Role
 from ivm.labeling.run import RECORDS_A_SHARD, Engine, HereEngine, LabelRun, StageSpec
 from ivm.labeling.stages import Limits
 from ivm.labeling.task import TaskSource
 from ivm.labeling.verify import JudgeOpener, MaskJudge
+from ivm.lmm.prompts import Prompt
 
 Direction = Literal["label", "invent"]
 Choice = Literal["rules", "lmm"]
-VerifierChoice = Literal["none", "lmm", "again", "judge"]
 EngineChoice = Literal["ray", "here"]
 _LMM_KEYS = {
     "base_url", "model", "api_key_env", "concurrency", "retries", "reasks", "timeout_s", "first_wait_s", "structured",
     "limit_field", "budget_tokens", "budget_cost", "prices", "cache",
 }  # fmt: skip
 _OWN_LMM_KEYS = {"base_url", "model", "budget_tokens", "budget_cost", "prices", "cache"}
+_PROMPTS = ("plan", "verify", "invent")
 _EXPERT_KEYS = {"name", "model", "workers", "cpus", "gpus", "batch"}
 
 
@@ -69,10 +70,10 @@ class LabelRecipe:
     direction: Direction = "label"
     records: int = RECORDS_A_SHARD
     planner: Choice = "rules"
-    keep: list[Role] = field(default_factory=lambda: ["target", "container", "tool"])
+    keep: list[Role] = field(default_factory=lambda: list(KEPT_ROLES))
     experts: list[dict[str, Any]] = field(default_factory=lambda: [{"model": "ivm-nano"}])
     calibration: str | None = None
-    verifier: VerifierChoice = "none"
+    verifier: Verifying = "none"
     judge: str | None = None
     limits: dict[str, float] = field(default_factory=dict)
     lmm: dict[str, Any] | None = None
@@ -89,7 +90,7 @@ class LabelRecipe:
             RecipeError: a value is impossible; the message names it.
         """
         for key, known in (
-            ("direction", Direction), ("planner", Choice), ("verifier", VerifierChoice), ("engine", EngineChoice)
+            ("direction", Direction), ("planner", Choice), ("verifier", Verifying), ("engine", EngineChoice)
         ):  # fmt: skip
             if getattr(self, key) not in get_args(known):
                 raise RecipeError(
@@ -100,7 +101,7 @@ class LabelRecipe:
         if not isinstance(self.keep, list) or not self.keep or not set(self.keep) <= set(ROLES):
             raise RecipeError(f"The recipe's keep must list some of {', '.join(ROLES)}, not {self.keep!r}")
         check_keys("limits", self.limits, {one.name for one in dataclasses.fields(Limits)})
-        check_keys("prompts", self.prompts, {"plan", "verify", "invent"})
+        check_keys("prompts", self.prompts, set(_PROMPTS))
         check_keys("ray", self.ray, {one.name for one in dataclasses.fields(RaySettings)})
         if self.lmm is not None:
             check_keys("lmm", self.lmm, _LMM_KEYS)
@@ -182,7 +183,7 @@ class LabelRecipe:
         Raises:
             OptionError: a prompt or the calibration cannot be read, or a judge verifies and nothing opens it.
         """
-        prompts = {name: prompt_of(name, self._own(self.prompts.get(name))) for name in ("plan", "verify", "invent")}
+        prompts = self._prompts()
         if self.direction == "invent":
             inventor = prompts["invent"] if self.planner == "lmm" else None
             return (StageSpec(name="invent", make=partial(invent_stage, inventor), cpus=0.5),)
@@ -237,8 +238,9 @@ class LabelRecipe:
         """This recipe on another Ray cluster."""
         return dataclasses.replace(self, engine="ray", ray={**self.ray, "address": address})
 
-    def _own(self, path: str | None) -> Path | None:
-        return None if path is None else self.base / path
+    def _prompts(self) -> dict[str, Prompt]:
+        own = {name: self.base / path for name, path in self.prompts.items() if path is not None}
+        return {name: prompt_of(name, own.get(name)) for name in _PROMPTS}
 
     def _judge(self, open_judge: JudgeOpener | None) -> Callable[[], MaskJudge] | None:
         if self.verifier != "judge" or self.direction != "label":
@@ -252,8 +254,7 @@ class LabelRecipe:
     def _settings(self, open_judge: JudgeOpener | None) -> dict[str, Any]:
         """All that the records depend on: not the number of workers, nor where they run."""
         lmm, judge = self.lmm_settings(), self._judge(open_judge)
-        prompts = {name: prompt_of(name, self._own(self.prompts.get(name))).id for name in ("plan", "verify", "invent")}
-        limits = dataclasses.asdict(Limits(**self.limits))
+        prompts = {name: prompt.id for name, prompt in self._prompts().items()}
         told: dict[str, Any] = {
             "direction": self.direction,
             "planner": self.planner,
@@ -261,12 +262,12 @@ class LabelRecipe:
             "experts": [{"name": one.name, "model": one.model, **one.options} for one in self.expert_specs()],
             "calibration": dataclasses.asdict(self.calibrated()),
             "verifier": self.verifier,
-            "limits": limits,
+            "limits": dataclasses.asdict(Limits(**self.limits)),
             "lmm": lmm.described() if lmm is not None else None,
             "prompts": prompts if "lmm" in (self.planner, self.verifier) else None,
         }
         if judge is None:
-            del limits["human"]
+            del told["limits"]["human"]
         else:  # opened here once, so that a mistake is told before workers start
             told["judge"] = judge().name
         return told

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ivm.core.errors import InstructionError, IvmError
 from ivm.core.instruction import check_instruction
-from ivm.labeling.plan import Plan, Role, Target
+from ivm.labeling.plan import Plan, Role, Target, distinct
 from ivm.labeling.task import Task
 
 VERSION = 1
@@ -139,14 +139,14 @@ def parse(instruction: str) -> tuple[tuple[Target, ...], bool]:
     clean = check_instruction(instruction)
     text = _bare(clean.lower())
     if _DETERMINER.match(text) or _is_noun_phrase(text):
-        return _distinct(_things(text, "target")), True
+        return distinct(_things(text, "target")), True
     for form, parts in _COMPILED:
         match = form.fullmatch(text)
         if match is None:
             continue
         found = [thing for group, role in parts if match[group] for thing in _things(match[group], role)]
         if found:
-            return _distinct(found), True
+            return distinct(found), True
     return (Target(phrase=clean),), False
 
 
@@ -180,7 +180,3 @@ def _things(text: str, role: Role) -> list[Target]:
         if located is not None and role != "relation" and located["b"] not in _US:
             found.append(Target(phrase=located["b"], role="relation"))
     return found
-
-
-def _distinct(targets: Sequence[Target]) -> tuple[Target, ...]:
-    return tuple({target.phrase: target for target in reversed(targets)}.values())[::-1]

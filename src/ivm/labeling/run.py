@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from ivm.data.parts import Part, Progress, parts_of, silent
 from ivm.labeling.asking import Asker
 from ivm.labeling.draft import Batch
 from ivm.labeling.report import Report
-from ivm.labeling.stages import ReadStage
+from ivm.labeling.stages import ReadStage, through
 from ivm.labeling.task import TaskSource
 from ivm.labeling.writer import REJECTED, WriteStage, whole
 from ivm.lmm.answers import Usage
@@ -85,7 +86,7 @@ class HereEngine:
         """Make ready.
 
         Args:
-            asker: makes the LMM's client, a `BlockingLmm`; None where no stage asks one.
+            asker: makes the LMM's client, a `Desk`; None where no stage asks one.
         """
         self._asker = asker() if asker is not None else None
 
@@ -93,9 +94,7 @@ class HereEngine:
         """Do one part after the other."""
         stages = [spec.make(self._asker) for spec in work.stages]
         for number, part in work.todo:
-            batch = work.read.begin(number, part)
-            for stage in stages:
-                batch = stage(batch)
+            batch = through(stages, work.read.begin(number, part))
             assert batch.entry is not None, "the last stage writes"
             yield number, batch.entry
 
@@ -167,7 +166,7 @@ class LabelRun:
             for number in journal.done:
                 if not whole(folder, journal.entry(number)):
                     journal.forget(number)
-            write = StageSpec(name="write", make=MakeWriter(folder, self.name), cpus=WRITER_CPUS)
+            write = StageSpec(name="write", make=partial(write_stage, folder, self.name), cpus=WRITER_CPUS)
             todo = tuple((number, part) for number, part in enumerate(parts) if number not in journal.done)
             done = len(parts) - len(todo)
             progress(done, len(parts))
@@ -183,13 +182,6 @@ class LabelRun:
             return Report.of([journal.entry(number) for number in range(len(parts))], engine.usage())
 
 
-@dataclass(frozen=True, slots=True)
-class MakeWriter:
-    """Makes the last stage."""
-
-    folder: Path
-    name: str
-
-    def __call__(self, asker: Asker | None) -> WriteStage:
-        """Make it."""
-        return WriteStage(self.folder, self.name)
+def write_stage(folder: Path, name: str, asker: Asker | None) -> WriteStage:
+    """Make the last stage."""
+    return WriteStage(folder, name)

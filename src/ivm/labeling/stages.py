@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +19,12 @@ from ivm.data.faults import Fault
 from ivm.data.parts import Part
 from ivm.labeling.calibration import Calibration
 from ivm.labeling.draft import Batch, Draft
-from ivm.labeling.expert import Expert, ExpertSpec
+from ivm.labeling.expert import Expert
 from ivm.labeling.fusion import fuse, union
 from ivm.labeling.plan import Planner, Role
 from ivm.labeling.task import TaskSource
 from ivm.labeling.verify import Case, Verifier
 from ivm.masking.heatmap import upsample_logits
-
-
-class Stage(Protocol):
-    """One step of the work."""
-
-    name: str
-
-    def __call__(self, batch: Batch) -> Batch:
-        """Work on a batch and return it."""
-        ...
 
 
 @contextmanager
@@ -99,11 +88,6 @@ class ExpertStage:
 
     def __post_init__(self) -> None:
         self.name = f"expert {self.expert.spec.name}"
-
-    @classmethod
-    def load(cls, spec: ExpertSpec) -> ExpertStage:
-        """Load the expert; raises as `ExpertSpec.load` does."""
-        return cls(Expert.load(spec))
 
     def __call__(self, batch: Batch) -> Batch:
         """Ask about all drafts; those whose picture cannot be read fail."""

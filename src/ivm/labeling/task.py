@@ -13,7 +13,7 @@ from ivm.core.instruction import check_instruction
 from ivm.data.coding import MaskCode
 from ivm.data.faults import BadRecordError, Fault
 from ivm.data.lines import JsonLines
-from ivm.data.record import Provenance, Record, SourceKind
+from ivm.data.record import Provenance, Record, SourceKind, plain_name
 from ivm.data.sources.base import Source, read_file, stamp
 
 
@@ -122,7 +122,7 @@ class ListedTasks:
         self._lines = JsonLines(self._path)
         if not len(self._lines):
             raise RecordError(f"'{path}' holds no line: write one JSON object a line")
-        self.name = "".join(letter if letter.isalnum() else "-" for letter in self._path.stem).strip("-") or "tasks"
+        self.name = plain_name(self._path.stem) or "tasks"
 
     def __len__(self) -> int:
         return len(self._lines)

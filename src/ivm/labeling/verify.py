@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ivm.core.errors import IvmError, LmmError, OptionError
+from ivm.core.errors import IvmError, OptionError
 from ivm.core.model import RGBImage
-from ivm.labeling.asking import Asker, shown
+from ivm.labeling.asking import Asker, ask_all, shown
 from ivm.labeling.expert import Expert
-from ivm.lmm.answers import Answer
+from ivm.labeling.fusion import mask_iou
 from ivm.lmm.prompts import Prompt
 from ivm.lmm.questions import Question
 from ivm.masking.heatmap import sigmoid, upsample_logits
@@ -75,8 +75,7 @@ class LmmVerifier:
 
     def verify(self, cases: Sequence[Case]) -> list[Verdict | IvmError]:
         """Ask about all cases side by side."""
-        answers = self._asker.ask_each([self._question(case) for case in cases])
-        return [_read(answer) for answer in answers]
+        return ask_all(self._asker, map(self._question, cases), _read, "judge")
 
     def _question(self, case: Case) -> Question:
         messages = self._prompt.messages(
@@ -157,9 +156,7 @@ class AgainVerifier:
 
     def _compare(self, case: Case, opinions: Sequence[Any]) -> Verdict:
         logits = np.max([upsample_logits(one.logits.astype(np.float32), *case.mask.shape) for one in opinions], axis=0)
-        found = sigmoid(logits) > 0.5
-        either = np.count_nonzero(found | case.mask)
-        score = np.count_nonzero(found & case.mask) / either if either else 0.0
+        score = mask_iou(sigmoid(logits) > 0.5, case.mask, empty=0.0)
         good = score >= self._least
         return Verdict(good, score, "" if good else "not found again in the masked picture")
 
@@ -169,11 +166,7 @@ def left_over(image: RGBImage, mask: NDArray[np.bool_]) -> RGBImage:
     return np.where(mask[..., None], image, np.uint8(255))
 
 
-def _read(answer: Answer | LmmError) -> Verdict | IvmError:
-    if isinstance(answer, LmmError):
-        return answer
-    if answer.parsed is None:
-        return LmmError(f"The model refuses to judge: {answer.refusal}")
-    enough, sure = bool(answer.parsed["enough"]), float(answer.parsed["confidence"])
-    missing = str(answer.parsed["missing"])[:200]
+def _read(told: Any) -> Verdict:
+    enough, sure = bool(told["enough"]), float(told["confidence"])
+    missing = str(told["missing"])[:200]
     return Verdict(enough, sure if enough else 1 - sure, "" if enough else missing or "not enough is left")

@@ -16,7 +16,7 @@ from ivm.core.errors import InputError
 from ivm.core.files import output_error
 from ivm.data.record import Record
 from ivm.data.shards import write_shard
-from ivm.labeling.draft import Batch, Draft, tell
+from ivm.labeling.draft import Batch, Draft
 from ivm.labeling.fusion import union
 from ivm.labeling.stages import clocked, mask_of
 
@@ -163,10 +163,10 @@ def read_maker(record: Record) -> dict[str, Any]:
 def _maker(draft: Draft) -> str:
     """Who said what, as compact JSON: provenance holds texts only."""
     things = [
-        tell({"role": target.role, "phrase": target.phrase, **_seen(draft, index)})
+        _telling({"role": target.role, "phrase": target.phrase, **_seen(draft, index)})
         for index, target in enumerate(draft.targets)
     ]
-    told = tell(
+    told = _telling(
         {
             "ivm": __version__,
             "planner": draft.plan.maker if draft.plan else "",
@@ -183,6 +183,11 @@ def _maker(draft: Draft) -> str:
         }
     )
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+
+def _telling(values: dict[str, Any]) -> dict[str, Any]:
+    """What of the values says something, so that provenance stays short."""
+    return {key: value for key, value in values.items() if value not in (None, "", (), [], {})}
 
 
 def _seen(draft: Draft, index: int) -> dict[str, float]:

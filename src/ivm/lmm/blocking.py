@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError
-from types import TracebackType
 from typing import Any, TypeVar
 
 from ivm.core.errors import LmmError
@@ -31,13 +30,13 @@ class BlockingLmm:
 
     def ask(self, question: Question) -> Answer:
         """Ask one question; raises as `LmmClient.ask` does."""
-        return self._run(self._client.answer(question))
+        return self._run(self._client.ask(question))
 
     def ask_each(
         self, questions: Sequence[Question], progress: Callable[[int, int], None] | None = None
     ) -> list[Answer | LmmError]:
-        """Ask many questions side by side, see `LmmClient.answer_each`; `progress` is called in another thread."""
-        return self._run(self._client.answer_each(questions, progress))
+        """Ask many questions side by side, see `LmmClient.ask_each`; `progress` is called in another thread."""
+        return self._run(self._client.ask_each(questions, progress))
 
     def report(self) -> Usage:
         """What the client did so far."""
@@ -67,9 +66,7 @@ class BlockingLmm:
     def __enter__(self) -> BlockingLmm:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _run(self, what: Coroutine[Any, Any, Result]) -> Result:

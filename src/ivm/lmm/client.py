@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, get_args
 
 from ivm.core.errors import LmmAnswerError, LmmError, OptionError
@@ -91,7 +89,6 @@ class LmmClient:
             retries=retries,
             timeout_s=timeout_s,
             first_wait_s=first_wait_s,
-            rng=random.Random(),
         )
         self._cache = None if cache is None else AnswerCache(cache)
         before = self._cache.paid() if self._cache is not None and budget is not None and budget.lifelong else None
@@ -105,44 +102,20 @@ class LmmClient:
     async def __aenter__(self) -> LmmClient:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def ask(
-        self,
-        messages: list[Message],
-        *,
-        schema: dict[str, Any] | None = None,
-        max_tokens: int = 512,
-        temperature: float | None = 0.0,
-        seed: int | None = None,
-        logprobs: int = 0,
-    ) -> Answer:
-        """Ask one question; the options are those of `Question`.
+    async def ask(self, question: Question) -> Answer:
+        """Ask one question.
 
         Raises:
-            OptionError: an option is outside its range.
+            OptionError: its schema is none.
             BudgetError: the answer could cost more than is left.
             LmmServerError: the server cannot be reached, or answered with errors until all retries were used up.
             LmmRefusedError: the server refuses the request for good.
             LmmAnswerError: the answer is not of the schema, even when asked again, or was cut short.
             OutputError: the cache cannot be used.
         """
-        return await self.answer(
-            Question(
-                messages=messages,
-                schema=schema,
-                max_tokens=max_tokens,
-                temperature=temperature,
-                seed=seed,
-                logprobs=logprobs,
-            )
-        )
-
-    async def answer(self, question: Question) -> Answer:
-        """Ask one question; raises as `ask` does."""
         structure = None if question.schema is None else Structure(question.schema, self._structured)
         key = key_of(self._content(question))
         if self._cache is not None and (told := self._cache.get(key)) is not None:
@@ -157,7 +130,7 @@ class LmmClient:
         running.add_done_callback(lambda task: self._settle(key, task))
         return await asyncio.shield(running)
 
-    async def answer_each(
+    async def ask_each(
         self, questions: Sequence[Question], progress: Callable[[int, int], None] | None = None
     ) -> list[Answer | LmmError]:
         """Ask many questions side by side; one that fails leaves its error in its place.
@@ -175,7 +148,7 @@ class LmmClient:
         async def one(question: Question) -> Answer | LmmError:
             nonlocal done
             try:
-                return await self.answer(question)
+                return await self.ask(question)
             except LmmError as error:
                 return error
             finally:

@@ -53,13 +53,13 @@ class Failure:
 
 
 def failure_of(error: Exception) -> Failure:
-    """Tell what an exception of the `openai` package, or a body that is no completion, means.
+    """Tell what an exception of the `openai` package means, a timeout, or a body that is no completion.
 
     Raises:
         Exception: the error itself where it is a mistake of the program.
     """
     openai = optional("openai")
-    if isinstance(error, openai.APITimeoutError):
+    if isinstance(error, TimeoutError | openai.APITimeoutError):
         return Failure(True, "no answer in time; a longer timeout_s waits longer")
     if isinstance(error, openai.APIConnectionError):
         return Failure(True, f"the connection failed: {error.__cause__ or error}"[:_MOST_TOLD])

@@ -34,7 +34,6 @@ class Transport:
         retries: int,
         timeout_s: float,
         first_wait_s: float,
-        rng: random.Random,
     ) -> None:
         """Make ready; the arguments are those of `LmmClient`.
 
@@ -53,7 +52,8 @@ class Transport:
         self._client = optional("openai").AsyncOpenAI(
             base_url=self.base_url, api_key=self._key, max_retries=0, timeout=timeout_s
         )
-        self._retries, self._timeout_s, self._first_wait_s, self._rng = retries, timeout_s, first_wait_s, rng
+        self._retries, self._timeout_s, self._first_wait_s = retries, timeout_s, first_wait_s
+        self._rng = random.Random()
         self._slots = asyncio.Semaphore(concurrency)
         self._quiet_until = 0.0
 
@@ -99,8 +99,6 @@ class Transport:
             async with asyncio.timeout(self._timeout_s):
                 raw = await self._client.chat.completions.with_raw_response.create(**body)
             return read_completion(raw.http_response.content)
-        except TimeoutError:
-            return Failure(True, "no answer in time; a longer timeout_s waits longer")
         except Exception as error:
             failure = failure_of(error)
         return self._without_key(failure)

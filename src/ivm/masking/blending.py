@@ -1,4 +1,4 @@
-"""A picture inside a soft-edged mask, something else around it."""
+"""A picture inside a soft-edged mask, something else around it; and the heatmap over the picture."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from ivm.masking.style import Color
 
 _ROWS = 64
 """Rows that are blended at a time, so that the weights stay in the processor's cache."""
+
+_STRENGTH = 0.6
+"""Share of the colour where a heatmap lies over a picture."""
 
 
 def blend_onto(ground: RGBImage, image: RGBImage, hard: Heatmap, box: Box) -> RGBImage:
@@ -53,3 +56,20 @@ def grey(image: RGBImage) -> RGBImage:
     import cv2
 
     return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
+
+
+def heat_overlay(image: RGBImage, soft: Heatmap) -> RGBImage:
+    """Lay a heatmap in colour, blue for 0 and red for 1, over the picture in grey.
+
+    Args:
+        image: (H, W, 3) uint8.
+        soft: (H, W) float32 in [0, 1].
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    import cv2
+
+    colors = cv2.applyColorMap(cv2.convertScaleAbs(soft, alpha=255), cv2.COLORMAP_TURBO)
+    colors = cv2.cvtColor(colors, cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.addWeighted(colors, _STRENGTH, grey(image), 1 - _STRENGTH, 0), np.uint8)

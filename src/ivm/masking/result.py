@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ivm.core.errors import OptionError
 from ivm.core.images import load_image
 from ivm.core.model import Heatmap, RGBImage
-from ivm.masking import blending, renders
+from ivm.masking import blending
 from ivm.masking.blurring import blurred
 from ivm.masking.boxes import Box, bounding_box, crop
 from ivm.masking.clearing import cleared
@@ -300,7 +300,7 @@ class MaskResult(Mapping[str, NDArray[Any]]):
     @cached_property
     def heatmap_image(self) -> RGBImage:
         """The heatmap in colour over the grey picture, blue for 0 and red for 1, (H, W, 3) uint8."""
-        return _locked(renders.heat_overlay(self.image, self.soft))
+        return _locked(blending.heat_overlay(self.image, self.soft))
 
     def contact_sheet(self, title: str = "", width: int = 1440) -> RGBImage:
         """Draw one labelled picture with the input, the heatmap, highlight, blur, crop and cut-out.

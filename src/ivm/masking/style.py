@@ -80,8 +80,25 @@ class V1Style:
 
 
 Style: TypeAlias = PaperStyle | V1Style
-PRESETS: dict[str, type[PaperStyle] | type[V1Style]] = {"paper": PaperStyle, "v1": V1Style}
+PRESETS: dict[str, type[Style]] = {"paper": PaperStyle, "v1": V1Style}
 """Every preset by its name."""
+
+
+def style_options(preset: str, color: Color | None, blur: int | None, dilate: int | None) -> dict[str, Any]:
+    """Return the preset and the options that were given, called as the preset calls them, for `make_style`.
+
+    Args:
+        preset: "paper" or "v1"; another one is for `make_style` to refuse.
+        color: what replaces the background in the highlighted pictures; None, as of the others, leaves the default.
+        blur: side in pixels of the kernel that blurs the background.
+        dilate: side in pixels of the square that grows the mask; only "paper" has it.
+    """
+    named = {
+        "overlay_color" if preset == "v1" else "fill_color": color,
+        "blur_kernel_size": blur,
+        "dilate_kernel_size": dilate,
+    }
+    return {"preset": preset, **{name: value for name, value in named.items() if value is not None}}
 
 
 def make_style(preset: str, **options: Any) -> Style:

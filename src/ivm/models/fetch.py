@@ -20,6 +20,7 @@ def fetch_missing(part: HubPart) -> Path:
 
     Raises:
         FetchError: files are missing and cannot be had.
+        OutputError: the cache cannot be written; DiskFullError where they do not fit onto the disk.
         MissingExtraError: huggingface_hub is not installed.
     """
     folder = part.folder()

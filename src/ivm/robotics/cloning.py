@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,11 @@ from torch import Tensor
 
 from ivm.core.errors import TrainingError
 from ivm.core.files import write_files
+from ivm.data.parts import Progress, silent
 from ivm.robotics.frames import Frames
 from ivm.robotics.network import PolicyNetwork, chunk_loss
 from ivm.robotics.policy import Policy, read_checkpoint
 from ivm.robotics.recipe import Arm, RobotRecipe
-
-Progress = Callable[[int, int], object]
 
 WARM_UP = 100
 """Steps of linear rise of the learning rate."""
@@ -33,7 +31,7 @@ _RUN = "ivm-robot-training-1"
 
 
 def train_policy(
-    frames: Frames, recipe: RobotRecipe, arm: Arm, seed: int, output: str | Path, *, progress: Progress | None = None
+    frames: Frames, recipe: RobotRecipe, arm: Arm, seed: int, output: str | Path, *, progress: Progress = silent
 ) -> Path:
     """Train a policy; a run that was interrupted goes on from its last checkpoint, and a finished one is kept.
 
@@ -43,7 +41,7 @@ def train_policy(
         arm: what the pictures show, for the augmentation and for the record.
         seed: of weights and batches.
         output: file of the policy; the checkpoint lies beside it while the run lasts.
-        progress: called with the steps done, and all.
+        progress: told how many steps are done, of how many.
 
     Returns:
         The file.
@@ -80,8 +78,7 @@ def train_policy(
         done = step + 1
         if done % recipe.save_every == 0 and done < recipe.steps:
             _keep(checkpoint, network, optimiser, done, about)
-        if progress:
-            progress(done, recipe.steps)
+        progress(done, recipe.steps)
     Policy(network, recipe.picture, recipe.execute, {"made_from": about}).save(path)
     checkpoint.unlink(missing_ok=True)
     return path

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ivm.data.parts import Progress, silent
 from ivm.robotics.dataset import DatasetWriter
 from ivm.robotics.env import ACTION_NAMES, STATE_NAMES, TabletopEnv
 from ivm.robotics.expert import act
@@ -15,9 +16,6 @@ from ivm.robotics.tasks import VERBS, Verb
 
 FIRST_SEED = 1_000_000
 """Seeds of demonstrations are at least this, those of rollouts are below it."""
-
-Progress = Callable[[int, int], object]
-"""Called with the number of episodes done, and of all."""
 
 
 def collect(
@@ -29,7 +27,7 @@ def collect(
     size: int = 128,
     others: int = 2,
     noise: float = 0.12,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Path:
     """Write demonstrations; a run that was interrupted goes on after its last whole file.
 
@@ -44,7 +42,7 @@ def collect(
         size: side of the pictures in pixels.
         others: things beside the one asked for.
         noise: standard deviation of a disturbance, of the half of each axis' reach; 0 disturbs nothing.
-        progress: see `Progress`.
+        progress: told how many episodes are done, of how many.
 
     Returns:
         The folder.
@@ -65,8 +63,7 @@ def collect(
         with DatasetWriter(output, features, fps=env.metadata["render_fps"], robot="ivm_gantry") as writer:
             while writer.episodes < episodes:
                 _demonstrate(env, writer, FIRST_SEED * (1 + seed) + writer.episodes, noise)
-                if progress:
-                    progress(writer.episodes, episodes)
+                progress(writer.episodes, episodes)
     finally:
         env.close()
     return Path(output)

@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 from ivm.core.errors import DataError, OptionError, RecordError
 from ivm.core.extras import optional
 from ivm.core.files import write_files
-from ivm.robotics.dataset_stats import Stats, stats_of, together
+from ivm.robotics.dataset_stats import QUANTILES, Stats, stats_of, together
 from ivm.robotics.features import VERSION, Feature, check_frame, check_task, with_counted
 
 CHUNK = 1000
 """Files a folder."""
 
-DATA = "data/chunk-{chunk:03d}/file-{file:03d}.parquet"
-EPISODES = "meta/episodes/chunk-{chunk:03d}/file-{file:03d}.parquet"
-SEGMENTATION = "segmentation/chunk-{chunk:03d}/file-{file:03d}.parquet"
+DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+EPISODES = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+SEGMENTATION = "segmentation/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 """Beside the format, which knows no such thing: ids of things by frame, for masks that are known to be true."""
 
 
 def place(pattern: str, number: int) -> str:
     """Return the path of file `number`, below the data set's folder."""
-    return pattern.format(chunk=number // CHUNK, file=number % CHUNK)
+    return pattern.format(chunk_index=number // CHUNK, file_index=number % CHUNK)
 
 
 class DatasetWriter:
@@ -96,11 +96,8 @@ class DatasetWriter:
 
     @property
     def _files(self) -> int:
-        return (
-            0
-            if not self._rows
-            else 1 + max(CHUNK * row["data/chunk_index"] + row["data/file_index"] for row in self._rows)
-        )
+        numbers = (CHUNK * row["data/chunk_index"] + row["data/file_index"] for row in self._rows)
+        return max(numbers, default=-1) + 1
 
     @property
     def episodes(self) -> int:
@@ -238,7 +235,7 @@ class DatasetWriter:
             raise DataError(f"The data set {self.root} has no episode: save one before it is finished")
         stats = {}
         for key in self.features:
-            names = ("min", "max", "mean", "std", "count", "q01", "q10", "q50", "q90", "q99")
+            names = ("min", "max", "mean", "std", "count", *QUANTILES)
             parts = [{name: row[f"stats/{key}/{name}"] for name in names} for row in self._rows]
             stats[key] = {name: value.tolist() for name, value in together(parts).items()}
         meta = self.root / "meta"
@@ -282,7 +279,7 @@ class DatasetWriter:
             "video_files_size_in_mb": 200,
             "fps": self.fps,
             "splits": {"train": f"0:{len(self._rows)}"},
-            "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
+            "data_path": DATA,
             "video_path": None,
             "features": with_counted(self.features),
         }

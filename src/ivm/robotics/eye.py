@@ -20,10 +20,6 @@ ROBOT = UNNAMED
 """Id of the gripper in the segmentation; 0 is the table, things count from 1."""
 
 
-def _finger() -> Mesh:
-    return box(*FINGER)
-
-
 def _palm() -> Mesh:
     arm = tube([(0, 0, 9), (0, 7, 26), (0, 22, 60)], 2.6, sides=12).part(1)
     return join(box(11, 4, 3).moved(offset=(0, 0, 6.5)), box(6, 5, 3).moved(offset=(0, 0, 8.5)).part(1), arm)
@@ -42,7 +38,7 @@ class Eye:
     """
 
     def __init__(self, specimens: Specimens, size: int) -> None:
-        self._finger, self._palm = _finger(), _palm()
+        self._finger, self._palm = box(*FINGER), _palm()
         shapes = [*specimens.of.values(), self._finger, self._palm]
         self._studio = Studio(shapes, width=size, height=size, supersample=1)
         rng = np.random.default_rng(0)

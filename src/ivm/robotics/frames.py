@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,12 @@ from numpy.typing import NDArray
 from ivm.core.files import write_files
 from ivm.core.instruction import token_batch
 from ivm.core.model import MaskModel
+from ivm.data.parts import Progress, silent
 from ivm.robotics.dataset_reader import DatasetReader, Episode
 from ivm.robotics.features import ACTION, STATE
 from ivm.robotics.fills import filled, shrunk
 from ivm.robotics.recipe import Arm, RobotRecipe
 from ivm.robotics.sources import make_masks
-
-Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def load_frames(
     cache: str | Path,
     model: str | MaskModel | None = None,
     camera: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Frames:
     """Read demonstrations as an arm shows them.
 
@@ -65,7 +63,7 @@ def load_frames(
         cache: folder in which masked pictures are kept; other data or another arm get a file of their own.
         model: instead of the recipe's mask model.
         camera: key of the pictures; may be left out where there is one camera.
-        progress: called with the episodes done, and all.
+        progress: told how many episodes are done, of how many.
 
     Raises:
         DataError: the data set is missing, damaged, or has no such camera.
@@ -77,7 +75,7 @@ def load_frames(
     path = Path(cache) / f"{arm.masks}-{arm.fill}-{_digest(reader, recipe, arm, key)}.npz"
     numbers = _Numbers(recipe.network_sizes(channels=3).chunk)
     if path.is_file():
-        for episode in _without_pictures(reader, key):
+        for episode in _without_pictures(reader):
             numbers.add(episode)
         with np.load(path) as kept:
             return numbers.frames(kept["pictures"], kept["table"])
@@ -87,8 +85,7 @@ def load_frames(
         numbers.add(episode)
         pictures.append(_masked(episode, key, masks, recipe, arm))
         tables.append(_table(episode, recipe.picture))
-        if progress:
-            progress(done, len(reader))
+        progress(done, len(reader))
     masks.close()
     shown, table = np.concatenate(pictures), np.concatenate(tables)
     buffer = io.BytesIO()
@@ -103,7 +100,7 @@ def _digest(reader: DatasetReader, recipe: RobotRecipe, arm: Arm, key: str) -> s
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _without_pictures(reader: DatasetReader, key: str) -> list[Episode]:
+def _without_pictures(reader: DatasetReader) -> list[Episode]:
     reader.features = {name: f for name, f in reader.features.items() if name in (STATE, ACTION)}
     return list(reader)
 

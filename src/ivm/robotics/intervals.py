@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+Z = 1.959964
+"""The normal distribution's quantile of 97.5 %."""
+
 
 class Rate(NamedTuple):
     """A share of successes with its interval."""
@@ -24,20 +27,19 @@ class Rate(NamedTuple):
         return f"{self.mean:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
-def wilson(successes: int, episodes: int, z: float = 1.959964) -> Rate:
-    """Return a success rate with Wilson's score interval, 95 % by default (Wilson, JASA 22, 1927, p. 209).
+def wilson(successes: int, episodes: int) -> Rate:
+    """Return a success rate with Wilson's score interval of 95 % (Wilson, JASA 22, 1927, p. 209).
 
     Args:
         successes: how many episodes ended well.
         episodes: of how many, at least 1.
-        z: quantile of the normal distribution.
 
     Raises:
         ValueError: there are no episodes, or more successes than episodes.
     """
     if episodes < 1 or not 0 <= successes <= episodes:
         raise ValueError(f"Expected 0 <= successes <= episodes and an episode, got {successes} of {episodes}")
-    share, wide = successes / episodes, z * z / episodes
+    share, wide = successes / episodes, Z * Z / episodes
     middle = (share + wide / 2) / (1 + wide)
-    half = z / (1 + wide) * math.sqrt(share * (1 - share) / episodes + wide / (4 * episodes))
+    half = Z / (1 + wide) * math.sqrt(share * (1 - share) / episodes + wide / (4 * episodes))
     return Rate(successes, episodes, max(0.0, middle - half), min(1.0, middle + half))

@@ -84,7 +84,7 @@ class LayoutAdapter:
             self._task = instruction
         value = np.asarray(observation[key])
         kept = self.stream(pixels := self._pixels(value))
-        masked = filled(pixels, None if kept.kept_whole else kept.soft, self.fill, self.stream.threshold)
+        masked = filled(pixels, kept.mask, self.fill, self.stream.threshold)
         return {**observation, key: self._back(masked, value)}
 
     def _pixels(self, value: NDArray[Any]) -> RGBImage:

@@ -113,9 +113,7 @@ class StepMask:
         whole = hwc.dtype == np.uint8
         pixels = np.ascontiguousarray(hwc if whole else np.round(np.clip(hwc, 0, 1) * 255), np.uint8)
         stream = self._stream(place, task)
-        kept = stream(pixels)
-        soft = None if kept.kept_whole else kept.soft
-        out: NDArray[Any] = filled(pixels, soft, self.fill, stream.threshold)
+        out: NDArray[Any] = filled(pixels, stream(pixels).mask, self.fill, stream.threshold)
         out = out if whole else (out.astype(np.float32) / 255)
         return out if last else np.moveaxis(out, -1, 0)
 

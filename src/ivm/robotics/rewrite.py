@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ivm.core.errors import OptionError
 from ivm.core.model import MaskModel
+from ivm.data.parts import Progress, silent
 from ivm.robotics.dataset import DatasetWriter
 from ivm.robotics.dataset_reader import DatasetReader, Episode
 from ivm.robotics.eye import ROBOT
@@ -27,7 +24,7 @@ def rewrite(
     every: int = 1,
     threshold: float = 0.5,
     robot: str | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = silent,
 ) -> Path:
     """Write a data set anew, the pictures of one camera masked by each episode's task.
 
@@ -40,7 +37,7 @@ def rewrite(
         every: frames from one question to the model to the next.
         threshold: in [0, 1].
         robot: an instruction that finds the robot; a data set with ids of things keeps the robot by these.
-        progress: called with the episodes done, and all.
+        progress: told how many episodes are done, of how many.
 
     Returns:
         The new folder.
@@ -67,8 +64,7 @@ def rewrite(
             if episode.number < done:
                 continue
             _copy(episode, key, stream, fill, writer)
-            if progress:
-                progress(writer.episodes, len(reader))
+            progress(writer.episodes, len(reader))
     return Path(output)
 
 
@@ -77,13 +73,7 @@ def _copy(episode: Episode, key: str, stream: MaskStream, fill: Fill, writer: Da
     for number in range(len(episode.columns[key])):
         frame = {name: values[number] for name, values in episode.columns.items()}
         ids = None if episode.ids is None else episode.ids[number]
-        frame[key] = _masked(frame[key], ids, stream, fill)
+        kept = stream(frame[key], robot=None if ids is None else ids == ROBOT)
+        frame[key] = filled(frame[key], kept.mask, fill, stream.threshold)
         writer.add_frame(frame, ids=ids)
     writer.save_episode(episode.task, needed=episode.needed)
-
-
-def _masked(
-    image: NDArray[np.uint8], ids: NDArray[np.uint8] | None, stream: MaskStream, fill: Fill
-) -> NDArray[np.uint8]:
-    kept = stream(image, robot=None if ids is None else ids == ROBOT)
-    return filled(image, None if kept.kept_whole else kept.soft, fill, stream.threshold)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ivm.core.model import Heatmap, RGBImage
 from ivm.robotics.env import TabletopEnv
+from ivm.robotics.eye import ROBOT
 from ivm.robotics.fills import Fill, filled
 from ivm.robotics.policy import Policy
 from ivm.robotics.sources import Masks
@@ -76,7 +77,7 @@ def roll_out(
 
 def _overlap(soft: Heatmap | None, ids: NDArray[np.uint8], needed: tuple[int, ...]) -> float:
     """How well a mask fits the things that are needed, the robot left out."""
-    counted = ids != 255
+    counted = ids != ROBOT
     truth = np.isin(ids, needed) & counted
     kept = (np.ones(ids.shape, np.bool_) if soft is None else soft > 0.5) & counted
     return float((truth & kept).sum() / max((truth | kept).sum(), 1))

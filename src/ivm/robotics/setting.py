@@ -226,14 +226,11 @@ def _look(rng: np.random.Generator, level: Level) -> Look:
 
 def _camera(turn: float, rise: float, near: float, roll: float) -> Camera:
     """The camera of training, moved: degrees around the table, up, and about its axis; cm towards the table."""
-    elevation, around = math.radians(52 + rise), math.radians(-90 + turn)
-    back = np.array(
-        [math.cos(elevation) * math.cos(around), math.cos(elevation) * math.sin(around), math.sin(elevation)]
+    return Camera.looking_at(
+        (0.0, 0.5, 3.0),
+        elevation=math.radians(52 + rise),
+        turn=math.radians(-90 + turn),
+        distance=50 - near,
+        roll=math.radians(roll),
+        focal=1.15,
     )
-    right = np.cross(-back, [0, 0, 1.0])
-    right /= np.linalg.norm(right)
-    down = np.cross(-back, right)
-    c, s = math.cos(math.radians(roll)), math.sin(math.radians(roll))
-    axes = np.stack([right * c + down * s, down * c - right * s, -back]).astype(np.float32)
-    target = np.array([0.0, 0.5, 3.0])
-    return Camera((target + (50 - near) * back).astype(np.float32), axes, 1.15)

@@ -96,8 +96,7 @@ class ModelMasks:
 
     def mask(self, image: RGBImage, ids: NDArray[np.uint8]) -> Heatmap | None:
         """Return what is kept, or None where the model found nothing."""
-        kept = self._stream(image, robot=ids == ROBOT)
-        return None if kept.kept_whole else kept.soft
+        return self._stream(image, robot=ids == ROBOT).mask
 
     def close(self) -> None:
         """End the stream's thread."""

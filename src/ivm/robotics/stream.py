@@ -41,6 +41,11 @@ class StreamMask:
     fresh: bool
     """Whether the model answered about this very frame."""
 
+    @property
+    def mask(self) -> Heatmap | None:
+        """What `fills.filled` takes: `soft`, or None where the frame is kept whole."""
+        return None if self.kept_whole else self.soft
+
 
 class MaskStream:
     """Masks the frames of one camera; call `reset` at the beginning of an episode, then the stream with each frame.
@@ -190,13 +195,13 @@ class MaskStream:
             return False
         self._misses = 0 if told.soft is not None else self._misses + 1
         if told.soft is not None or self._misses >= self.patience:
-            self._soft = self._moved(told.soft, told.view, view) if told.frame != number else told.soft
-            self._robot = self._moved(told.robot, told.view, view) if told.frame != number else told.robot
+            self._soft = self._moved(told.soft, told.view, view)
+            self._robot = self._moved(told.robot, told.view, view)
             self._view = view
         return told.frame == number and told.soft is not None
 
     def _moved(self, soft: Heatmap | None, before: NDArray[np.uint8], now: NDArray[np.uint8]) -> Heatmap | None:
-        return None if soft is None else self._tracker.move(soft, before, now)
+        return soft if soft is None or before is now else self._tracker.move(soft, before, now)
 
     def _keep(self, frame: RGBImage, robot: NDArray[np.bool_] | None, fresh: bool) -> StreamMask:
         if self._soft is None or not (self._soft > self.threshold).any():

@@ -6,12 +6,16 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import cv2
 
 from ivm.core.errors import DataError
 from ivm.core.files import write_files
 from ivm.core.model import MaskModel
+from ivm.data.parts import Progress
 from ivm.inference.catalogue import EMBEDDED
 from ivm.inference.checkpoint import DESCRIPTION
 from ivm.robotics.cloning import train_policy
@@ -27,7 +31,7 @@ from ivm.robotics.sources import Masks, make_masks
 from ivm.robotics.tasks import name_of
 from ivm.robotics.video import Film
 
-Progress = Callable[[str, int, int], object]
+StageProgress = Callable[[str, int, int], object]
 """Called with what is being done, how much of it is done, and of how much."""
 
 _SEEDS_A_REPEAT = 10_000
@@ -60,7 +64,7 @@ class Study:
         recipe: what is done.
         output: folder of demonstrations, policies, rollouts and videos.
         model: instead of the recipe's mask model.
-        progress: see `Progress`.
+        progress: see `StageProgress`.
 
     Raises:
         DataError: the folder holds the experiment of another recipe.
@@ -73,7 +77,7 @@ class Study:
         output: str | Path,
         *,
         model: MaskModel | None = None,
-        progress: Progress | None = None,
+        progress: StageProgress = lambda what, done, total: None,
     ) -> None:
         self.recipe, self.root, self.model = recipe, Path(output), model
         self._progress = progress
@@ -95,9 +99,8 @@ class Study:
             other = "another recipe" if same else f"other weights of {self.recipe.model}"
             raise DataError(f"{self.root} holds the experiment of {other}: choose another folder, or delete it")
 
-    def _tell(self, what: str) -> Callable[[int, int], object] | None:
-        tell = self._progress
-        return None if tell is None else lambda done, total: tell(what, done, total)
+    def _tell(self, what: str) -> Progress:
+        return partial(self._progress, what)
 
     @property
     def data(self) -> Path:
@@ -165,8 +168,7 @@ class Study:
                 film.save(self.film(arm.name, level, number))
                 write_files([(self.film(arm.name, level, number).with_suffix(".jpg"), _jpeg(film))])
             yield outcome
-            if tell:
-                tell(number + 1, self.recipe.episodes)
+            tell(number + 1, self.recipe.episodes)
 
     def film(self, arm: str, level: str, number: int) -> Path:
         """Return where a rollout's video is."""
@@ -198,8 +200,6 @@ class Study:
 
 
 def _jpeg(film: Film) -> bytes:
-    import cv2
-
     picture = film.strip()[..., ::-1]
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
 

@@ -74,8 +74,7 @@ class MaskObservation(gymnasium.ObservationWrapper[Dict, Any, Dict]):
         image: NDArray[np.uint8] = observation[self._image]
         robot = None if self._segmentation is None else observation[self._segmentation] == self.robot
         self.last = self.stream(image, robot=robot)
-        soft = None if self.last.kept_whole else self.last.soft
-        return {**observation, self._image: filled(image, soft, self.fill, self.stream.threshold)}
+        return {**observation, self._image: filled(image, self.last.mask, self.fill, self.stream.threshold)}
 
     def close(self) -> None:
         """Close the environment and the stream's thread."""

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, NamedTuple
 
 from ivm.core.errors import ModelError, ModelMemoryError
@@ -187,14 +187,14 @@ def _run(model: MaskModel, jobs: list[Job]) -> list[Answered | ModelError]:
 
 
 def nbytes_of(thing: Any) -> int:
-    """Bytes of the arrays and tensors in a structure of tuples, lists, dicts and dataclass-like objects."""
+    """Bytes of the arrays and tensors in a structure of tuples, lists, dicts, dataclasses and plain objects."""
     if (size := getattr(thing, "nbytes", None)) is not None:
         return int(size)
     if isinstance(thing, dict):
         return sum(map(nbytes_of, thing.values()))
     if isinstance(thing, list | tuple):
         return sum(map(nbytes_of, thing))
-    if isinstance(thing, str | bytes | int | float | bool) or thing is None:
-        return 0
+    if is_dataclass(thing) and not isinstance(thing, type):  # one with slots has no __dict__
+        return sum(nbytes_of(getattr(thing, one.name)) for one in fields(thing))
     inside = getattr(thing, "__dict__", None)
     return nbytes_of(inside) if isinstance(inside, dict) else 0

@@ -19,21 +19,18 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from types import TracebackType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ivm.core.errors import DeadlineError, EngineBusyError
 from ivm.core.instruction import check_instruction
+from ivm.core.machine import available_cores
 from ivm.core.model import RGBImage
-from ivm.inference.masker import Masker
-from ivm.inference.nano_onnx import available_cores
+from ivm.inference.masker import Masker, check_style, result_of
 from ivm.inference.pairs import load_frozen
 from ivm.inference.seam import Answer
 from ivm.masking import MaskResult
-from ivm.masking.heatmap import check_threshold
-from ivm.masking.style import make_style
 from ivm.serving.batching import Answered, Batcher, Encoded, Job
 from ivm.serving.pictures import load_untrusted
 from ivm.serving.settings import EngineCounts, EngineSettings
@@ -71,9 +68,7 @@ class Engine:
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def start(self) -> None:
@@ -228,12 +223,11 @@ class Engine:
             ThresholdError: the threshold is not a number in [0, 1].
             OptionError: a style has a value outside its range.
         """
-        check_threshold(threshold)
-        make_style(**{"preset": "paper", **style})
-        source = picture if isinstance(picture, Encoded) else await self._picture(picture)
+        check_style(threshold, style)
+        source = await self._picture(picture)
         answers = await self.ask(source, instructions)
         image = source.image if isinstance(source, Encoded) else source
-        return await self.work(lambda: [result_of(image, answer, threshold, **style) for answer in answers])
+        return await self.work(lambda: [result_of(image, answer, threshold, style) for answer in answers])
 
     async def work(self, action: Callable[[], T]) -> T:
         """Run something that takes time, such as decoding or rendering, in one of the threads."""
@@ -267,13 +261,6 @@ class Engine:
         return EngineBusyError(f"{what}: ask again in {seconds} s", retry_after=seconds)
 
     def _observe(self, weight: int, seconds: float) -> None:
-        self.counts.batches += 1
         self.counts.questions += weight
-        self.counts.model_seconds += seconds
         if self.observe_batch is not None:
             self.observe_batch(weight, seconds)
-
-
-def result_of(image: RGBImage, answer: Answer, threshold: float = 0.5, **style: Any) -> MaskResult:
-    """Build the result of a model's answer; raises as `MaskResult.from_logits` does."""
-    return MaskResult.from_logits(image, answer.logits, threshold=threshold, found=answer.presence, **style)

@@ -24,7 +24,7 @@ _HEADERS = (
 )
 """On every answer."""
 
-_DISCARD_SECONDS = 2.0
+DISCARD_SECONDS = 2.0
 """So long the rest of a refused body is read and thrown away: who is still sending could not read the reason."""
 
 
@@ -142,26 +142,23 @@ class _Body:
             async with asyncio.timeout_at(self._until):
                 message = await self._receive()
         except TimeoutError:
-            raise Refusal(
-                408, "slow_body", f"The request's body did not come within {self._settings.body_seconds:g} s: try again"
-            ) from None
+            raise slow_body(self._settings.body_seconds) from None
         if message["type"] != "http.request":
             self.complete = True
             return message
         self.complete = not message.get("more_body", False)
         fresh = len(message.get("body", b""))
         self.size += fresh
-        if self.size > self._settings.max_body:
-            self._guard.hold(fresh)
-            raise _too_large(self._settings.max_body)
         self._guard.hold(fresh)
+        if self.size > self._settings.max_body:
+            raise _too_large(self._settings.max_body)
         return message
 
     async def discard(self) -> None:
         """Read what is still coming, for a short while."""
         left = self._settings.max_body
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DISCARD_SECONDS):
+            async with asyncio.timeout(DISCARD_SECONDS):
                 while not self.complete and left > 0:
                     message = await self._receive()
                     self.complete = message["type"] != "http.request" or not message.get("more_body", False)
@@ -197,6 +194,11 @@ def _name_of(host: str) -> str:
 def too_large_head(max_head: int) -> Refusal:
     """Return the refusal of a request whose line and headers are too large."""
     return Refusal(431, "head_too_large", f"The headers have more than {max_head:,} bytes: send fewer or shorter ones")
+
+
+def slow_body(seconds: float) -> Refusal:
+    """Return the refusal of a request whose body comes too slowly."""
+    return Refusal(408, "slow_body", f"The request's body did not come within {seconds:g} s: try again")
 
 
 def _too_large(max_body: int) -> Refusal:

@@ -7,19 +7,19 @@ from collections import OrderedDict
 from typing import Any
 
 from ivm.core.errors import OptionError, SessionGoneError
+from ivm.inference.masker import result_of
 from ivm.masking import MaskResult
 from ivm.masking.boxes import crop
 from ivm.serving.batching import Encoded
-from ivm.serving.engine import Engine, result_of
+from ivm.serving.engine import Engine
 from ivm.serving.fetching import PictureFetcher
 from ivm.serving.mcp_files import Folders, read_file
-from ivm.serving.outputs import encode_picture
+from ivm.serving.outputs import Picture, encode_picture, render
 from ivm.serving.sessions import Session, SessionStore
 
-STYLES = ("highlight", "blur", "gray", "inpaint", "heatmap")
+STYLES: tuple[Picture, ...] = ("highlight", "blur", "gray", "inpaint", "heatmap")
 """Masked pictures that an agent can ask for."""
 
-_KEYS = {"gray": "grayscale_image"}
 _REMEMBERED = 256
 """Names whose sessions are remembered; a session itself is bounded by its store."""
 
@@ -70,7 +70,7 @@ class Looker:
             (answer,) = await session.ask(self.engine, [instruction])
             self._store.fit()
             seen = session.encoded.image
-            return await self.engine.work(lambda: result_of(seen, answer, threshold))
+            return await self.engine.work(lambda: result_of(seen, answer, threshold, {}))
 
     async def picture(self, result: MaskResult, style: str) -> bytes:
         """Render a masked picture of a result, one of `STYLES`, as PNG.
@@ -80,8 +80,7 @@ class Looker:
         """
         if style not in STYLES:
             raise OptionError(f"The style is {' or '.join(STYLES)}, not {style!r}")
-        key = _KEYS.get(style, f"{style}_image")
-        return await self.engine.work(lambda: self._file(getattr(result, key)))
+        return await self.engine.work(lambda: self._file(render(result, style)))
 
     async def cropped(self, result: MaskResult, *, masked: bool, margin: float) -> bytes:
         """Render what is kept as PNG, unmasked or on white, with some of what is around it.
@@ -104,8 +103,7 @@ class Looker:
 
     async def cut_out(self, result: MaskResult) -> bytes:
         """Render what is kept as PNG, all else transparent."""
-        x0, y0, x1, y1 = result.bbox
-        return await self.engine.work(lambda: self._file(result.alpha_image[y0:y1, x0:x1]))
+        return await self.engine.work(lambda: self._file(render(result, "cutout")))
 
     async def _session(self, image: str) -> Session:
         """The session of a picture, new where there is none."""

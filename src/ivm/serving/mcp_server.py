@@ -71,7 +71,7 @@ def _add_tools(server: MCPServer[Any], looker: Looker) -> None:
 
         bbox is the box with a soft edge around it, which crop and cut_out use; coverage the share of the picture.
         """
-        with _told():
+        with _tool_errors():
             return described(await looker.look(image, instruction, threshold))
 
     @tool("Mask all else")
@@ -84,7 +84,7 @@ def _add_tools(server: MCPServer[Any], looker: Looker) -> None:
         threshold: Threshold = 0.5,
     ) -> list[Any]:
         """Return the picture with everything hidden that the instruction does not need."""
-        with _told():
+        with _tool_errors():
             result = await looker.look(image, instruction, threshold)
             return _answer(result, await looker.picture(result, style))
 
@@ -97,20 +97,20 @@ def _add_tools(server: MCPServer[Any], looker: Looker) -> None:
         threshold: Threshold = 0.5,
     ) -> list[Any]:
         """Return the part of the picture that holds what the instruction needs, at full resolution: a closer look."""
-        with _told():
+        with _tool_errors():
             result = await looker.look(image, instruction, threshold)
             return _answer(result, await looker.cropped(result, masked=masked, margin=margin))
 
     @tool("Cut something out")
     async def cut_out(image: Picture, instruction: Instruction, threshold: Threshold = 0.5) -> list[Any]:
         """Return what the instruction needs on a transparent ground, cropped to it."""
-        with _told():
+        with _tool_errors():
             result = await looker.look(image, instruction, threshold)
             return _answer(result, await looker.cut_out(result))
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _tool_errors() -> Iterator[None]:
     """Give the agent the sentence of an error: most are its own to mend."""
     try:
         yield

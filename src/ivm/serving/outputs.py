@@ -8,18 +8,19 @@ import json
 import re
 import zipfile
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
 from ivm.core.errors import OutputError
 from ivm.masking import MaskResult
+from ivm.masking.boxes import crop
 from ivm.masking.saving import encoded
 
 Picture = Literal[
     "highlight", "blur", "crop", "crop-blur", "alpha", "cutout", "gray", "inpaint", "heatmap", "soft", "hard", "sheet"
 ]
-"""A picture of a result, named as on the command line."""
+"""A picture of a result, named as on the command line, which has all but `cutout`."""
 
 Output = Picture | Literal["rle"]
 """What can be asked for."""
@@ -40,7 +41,6 @@ KEYS: dict[str, str] = {
 }
 """Attribute of `MaskResult` for each picture; "sheet" is its contact sheet, "cutout" its alpha picture in the crop."""
 
-PICTURES: tuple[Picture, ...] = get_args(Picture)
 MEDIA_TYPES: dict[Format, str] = {"png": "image/png", "webp": "image/webp"}
 WEBP_QUALITY = 85
 WEBP_SIDE = 16383
@@ -52,8 +52,7 @@ def render(result: MaskResult, name: Picture, title: str = "") -> Any:
     if name == "sheet":
         return result.contact_sheet(title)
     if name == "cutout":
-        x0, y0, x1, y1 = result.bbox
-        return result.alpha_image[y0:y1, x0:x1]
+        return crop(result.alpha_image, result.bbox)
     return getattr(result, KEYS[name])
 
 
@@ -82,9 +81,14 @@ def encode_picture(pixels: Any, format: Format) -> bytes:
     return data.tobytes()
 
 
+def data_url(pixels: Any, format: Format) -> str:
+    """Encode a picture as `encode_picture` does, in base64 as a `data:` URL."""
+    return f"data:{MEDIA_TYPES[format]};base64,{base64.b64encode(encode_picture(pixels, format)).decode('ascii')}"
+
+
 def described(result: MaskResult, instruction: str, outputs: Sequence[Output], format: Format) -> dict[str, Any]:
     """Return a result as JSON has it: the numbers, each picture as a data URL, and the run lengths if asked for."""
-    pictures = {name: _data_url(result, name, instruction, format) for name in outputs if name != "rle"}
+    pictures = {name: data_url(render(result, name, instruction), format) for name in outputs if name != "rle"}
     lengths = {"rle": result.to_rle()} if "rle" in outputs else {}
     return {"instruction": instruction, **result.summary(), "pictures": pictures, **lengths}
 
@@ -106,8 +110,3 @@ def zipped(results: Sequence[tuple[str, MaskResult]], outputs: Sequence[Output],
                 about["rle"] = result.to_rle()
             file.writestr(f"{folder}/summary.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
     return buffer.getvalue()
-
-
-def _data_url(result: MaskResult, name: Picture, title: str, format: Format) -> str:
-    data = base64.b64encode(encode_picture(render(result, name, title), format)).decode("ascii")
-    return f"data:{MEDIA_TYPES[format]};base64,{data}"

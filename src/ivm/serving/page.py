@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse, Response
 
 FOLDER = Path(__file__).parent / "page_files"
@@ -31,8 +31,6 @@ def router() -> APIRouter:
     @routes.get("/page/{name}")
     async def file(name: str) -> Response:
         if name not in files:
-            from starlette.exceptions import HTTPException
-
             raise HTTPException(404)
         return FileResponse(files[name], headers=_HEADERS)
 

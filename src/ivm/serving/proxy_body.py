@@ -9,10 +9,8 @@ from collections.abc import AsyncIterator
 from starlette.types import Receive, Scope
 
 from ivm.core.errors import EngineBusyError
+from ivm.serving.guard import DISCARD_SECONDS, slow_body
 from ivm.serving.problems import Refusal
-
-_DISCARD_SECONDS = 2.0
-"""So long the rest of a refused body is read and thrown away: who is still sending could not read the reason."""
 
 
 class ClientGoneError(Exception):
@@ -76,7 +74,7 @@ class Body:
                     content += piece
         except TimeoutError:
             memory.used -= len(content)
-            raise _slow(self._seconds) from None
+            raise slow_body(self._seconds) from None
         except BaseException:
             memory.used -= len(content)
             raise
@@ -94,14 +92,14 @@ class Body:
                 async with asyncio.timeout(self._seconds):
                     piece = await self._piece()
             except TimeoutError:
-                raise _slow(self._seconds) from None
+                raise slow_body(self._seconds) from None
             if piece:
                 yield piece
 
     async def discard(self, limit: int) -> bool:
         """Read what is still coming, for a short while; returns whether it ended."""
         with contextlib.suppress(TimeoutError, ClientGoneError):
-            async with asyncio.timeout(_DISCARD_SECONDS):
+            async with asyncio.timeout(DISCARD_SECONDS):
                 while not self._ended.is_set() and limit > 0:
                     limit -= len(await self._piece())
         return self._ended.is_set()
@@ -120,7 +118,3 @@ class Body:
             self._ended.set()
         piece: bytes = message.get("body", b"")
         return piece
-
-
-def _slow(seconds: float) -> Refusal:
-    return Refusal(408, "slow_body", f"The request's body did not come within {seconds:g} s: try again")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from ivm.core.instruction import MAX_WORDS
 from ivm.masking import MaskResult
 from ivm.serving.engine import Engine
 from ivm.serving.fetching import PictureFetcher
-from ivm.serving.outputs import MEDIA_TYPES, Format, encode_picture
+from ivm.serving.outputs import Format, data_url
 from ivm.serving.proxy_chat import Change, first_words, read_chat
 from ivm.serving.proxy_options import MaskOptions
 
@@ -153,7 +152,8 @@ class PictureMasker:
                 result = await self._result(url, instruction, options)
                 if result.kept_whole:
                     return Outcome("kept-whole", found=result.found)
-                masked = await self.engine.work(lambda: _data_url(result, options))
+                form = cast("Format", options.format)
+                masked = await self.engine.work(lambda: data_url(options.render(result), form))
         except (InputError, ModelError, OutputError) as error:
             return _failed(options, path, error)
         change = Change(beside=masked) if options.mode == "original+crop" else Change(instead=masked)
@@ -181,12 +181,6 @@ def _failed(options: MaskOptions, path: str, error: IvmError) -> Outcome:
     if options.on_error == "refuse":
         raise PictureRefusedError(path, error) from error
     return Outcome("passed", error=type(error).__name__)
-
-
-def _data_url(result: MaskResult, options: MaskOptions) -> str:
-    form = cast("Format", options.format)
-    data = encode_picture(options.render(result), form)
-    return f"data:{MEDIA_TYPES[form]};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 async def _together(ways: Iterable[Coroutine[Any, Any, Outcome]]) -> list[Outcome]:

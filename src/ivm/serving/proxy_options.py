@@ -8,10 +8,9 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 from ivm.core.errors import OptionError
+from ivm.inference.masker import check_style
 from ivm.masking import MaskResult
 from ivm.masking.boxes import crop
-from ivm.masking.heatmap import check_threshold
-from ivm.masking.style import make_style
 from ivm.serving.outputs import KEYS, MEDIA_TYPES, Picture, render
 
 MODES = ("replace", "original+crop", "crop")
@@ -54,8 +53,7 @@ class MaskOptions:
         _one_of("style", self.style, STYLES)
         _one_of("on-error", self.on_error, ON_ERROR)
         _one_of("format", self.format, MEDIA_TYPES)
-        check_threshold(self.threshold)
-        make_style(**{"preset": "paper", **self.more})
+        check_style(self.threshold, self.more)
         if self.style == "original" and self.mode == "replace":
             raise OptionError("The style original masks nothing: use it with the mode crop or original+crop")
 

@@ -11,10 +11,10 @@ from typing import Any, Literal, cast
 from fastapi import APIRouter, Request, Response
 
 from ivm.core.errors import OptionError
+from ivm.inference.masker import check_style, result_of
 from ivm.masking import MaskResult
-from ivm.serving.batching import Encoded
 from ivm.serving.bodies import read_mask_request, read_question, read_session_request
-from ivm.serving.engine import Engine, result_of
+from ivm.serving.engine import Engine
 from ivm.serving.metrics import Metrics
 from ivm.serving.openapi import FORM_OF_MASK, FORM_OF_SESSION, JSON_OF_QUESTION, MASK_ANSWERS, answers
 from ivm.serving.outputs import MEDIA_TYPES, Format, described, encode_picture, render, zipped
@@ -62,12 +62,12 @@ def router(engine: Engine, sessions: SessionStore, metrics: Metrics, settings: H
             async with engine.hold(image.nbytes):
                 session = sessions.open(await engine.encode(image))
         response.headers["location"] = f"/v1/sessions/{session.id}"
-        return _told(session, sessions)
+        return _session_answer(session, sessions)
 
     @routes.get("/v1/sessions/{id}", response_model=SessionAnswer, responses=answers(401, 404, 422))
     async def look_at_session(id: str) -> dict[str, Any]:
         """Tell whether a session is still there; it counts as use."""
-        return _told(sessions.get(id), sessions)
+        return _session_answer(sessions.get(id), sessions)
 
     @routes.post(
         "/v1/sessions/{id}/mask", openapi_extra=JSON_OF_QUESTION, responses=MASK_ANSWERS, response_class=Response
@@ -80,9 +80,9 @@ def router(engine: Engine, sessions: SessionStore, metrics: Metrics, settings: H
         async with engine.admit():
             found = await session.ask(engine, question.instructions)
             sessions.fit()
-            encoded: Encoded = session.encoded
+            image = session.encoded.image
             results = await engine.work(
-                lambda: [result_of(encoded.image, one, question.threshold, **question.style()) for one in found]
+                lambda: [result_of(image, one, question.threshold, question.style()) for one in found]
             )
             return await _answer(engine, question, results, *wanted)
 
@@ -113,16 +113,14 @@ def router(engine: Engine, sessions: SessionStore, metrics: Metrics, settings: H
     return routes
 
 
-def _told(session: Session, sessions: SessionStore) -> dict[str, Any]:
+def _session_answer(session: Session, sessions: SessionStore) -> dict[str, Any]:
     height, width = session.encoded.image.shape[:2]
     return {"id": session.id, "width": width, "height": height, "seconds": sessions.settings.seconds}
 
 
 def _checked(request: Request, question: Question) -> tuple[As, Format]:
     """Read the header Accept, and raise for what cannot be, before the model works for nothing."""
-    from ivm.masking.style import make_style
-
-    make_style(**question.style())
+    check_style(question.threshold, question.style())
     accept = request.headers.get("accept", "").lower()
     if "application/zip" in accept:
         return "zip", question.format

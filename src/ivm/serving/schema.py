@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from ivm.core.errors import OptionError
+from ivm.masking.style import Color, style_options
 from ivm.serving.outputs import Format, Output
 
 
@@ -56,19 +57,8 @@ class Question(BaseModel):
         Raises:
             OptionError: the colour is none.
         """
-        color = "overlay_color" if self.preset == "v1" else "fill_color"
-        given = {
-            color: None if self.fill_color is None else _color(self.fill_color),
-            "blur_kernel_size": self.blur,
-            "dilate_kernel_size": self.dilate,
-        }
-        return {"preset": self.preset, **{name: value for name, value in given.items() if value is not None}}
-
-
-class MaskRequest(Question):
-    """A picture with what is asked about it, as JSON."""
-
-    image: str = Field(description="The picture's file in base64, or a data: URL of it. Addresses are not fetched.")
+        color = None if self.fill_color is None else _color(self.fill_color)
+        return style_options(self.preset, color, self.blur, self.dilate)
 
 
 class SessionRequest(BaseModel):
@@ -77,6 +67,10 @@ class SessionRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     image: str = Field(description="The picture's file in base64, or a data: URL of it. Addresses are not fetched.")
+
+
+class MaskRequest(SessionRequest, Question):
+    """A picture with what is asked about it, as JSON."""
 
 
 class Rle(BaseModel):
@@ -142,7 +136,7 @@ class Problem(BaseModel):
     error: ProblemDetail
 
 
-def _color(text: str) -> tuple[int, ...]:
+def _color(text: str) -> Color:
     from PIL import ImageColor
 
     try:

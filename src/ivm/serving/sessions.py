@@ -45,15 +45,16 @@ class Session:
             ModelError: the model failed.
         """
         checked = [check_instruction(instruction) for instruction in instructions]
-        fresh = [text for text in dict.fromkeys(checked) if text not in self._answers]
-        answered = dict(zip(fresh, await engine.ask(self.encoded, fresh), strict=True))
-        answers = [answered.get(text) or self._answers[text] for text in checked]
-        for text, answer in zip(checked, answers, strict=True):
-            self._answers[text] = answer
+        # Held here, because others may ask meanwhile, and what they ask may push these out.
+        answers = {text: self._answers[text] for text in checked if text in self._answers}
+        fresh = [text for text in dict.fromkeys(checked) if text not in answers]
+        answers |= zip(fresh, await engine.ask(self.encoded, fresh), strict=True)
+        for text in checked:
+            self._answers[text] = answers[text]
             self._answers.move_to_end(text)
         while len(self._answers) > remember:
             self._answers.popitem(last=False)
-        return answers
+        return [answers[text] for text in checked]
 
 
 class SessionStore:
@@ -63,8 +64,6 @@ class SessionStore:
         self.settings = settings or SessionSettings()
         self._clock = clock
         self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self.opened = 0
-        """Sessions opened so far."""
         self.expired = 0
         """Sessions that ended by time."""
         self.evicted = 0
@@ -83,7 +82,6 @@ class SessionStore:
         self.sweep()
         session = Session(id=secrets.token_urlsafe(16), encoded=encoded, used=self._clock())
         self._sessions[session.id] = session
-        self.opened += 1
         self.fit()
         return session
 

@@ -47,10 +47,8 @@ class EngineCounts:
     """Requests that gave it back, answered or failed."""
     refused: int = 0
     timed_out: int = 0
-    batches: int = 0
     questions: int = 0
     """Answered by the model; what a session remembers is not asked again."""
-    model_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
@@ -75,12 +74,7 @@ def _layers(llava: nn.Module) -> Iterator[Any]:
     return (module for module in llava.modules() if isinstance(module, LoraLayer))
 
 
-def trained_names(module: nn.Module) -> list[str]:
-    """Names of the parameters that are trained."""
-    return [name for name, parameter in module.named_parameters() if parameter.requires_grad]
-
-
-def unfreeze(parameters: Iterator[torch.nn.Parameter] | list[torch.nn.Parameter]) -> None:
+def unfreeze(parameters: Iterable[nn.Parameter]) -> None:
     """Train these parameters, in float32."""
     for parameter in parameters:
         parameter.data = parameter.data.float()

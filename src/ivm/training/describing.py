@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ivm.training.ivm7b_recipe import Ivm7bRecipe
+from ivm.core.extras import require
+from ivm.training.ivm7b_recipe import PACKAGES, Ivm7bRecipe
 from ivm.training.nano import NanoModule
 from ivm.training.nano_data import PLACE, NanoBatches
 from ivm.training.recipe import Recipe, model_of
@@ -88,6 +89,7 @@ def describe(recipe: Recipe) -> Description:
 
 
 def _large(recipe: Ivm7bRecipe) -> Description:
+    require(*PACKAGES, extra="full")
     from ivm.models.ivm7b.network import TRAINED
     from ivm.models.ivm7b.weights import Stored
     from ivm.training.ivm7b_start import open_start, precision

@@ -1,4 +1,7 @@
-"""From a training checkpoint of IVM-7B to the file that `load` takes, checked after it is written."""
+"""From a training checkpoint of IVM-7B to the file that `load` takes, checked after it is written.
+
+What needs the packages of [full] is imported late: `ivm export` asks here of an ivm-nano's checkpoint, too, what it is.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,10 @@ import torch
 from torch import Tensor
 
 from ivm.core.errors import CheckpointError
+from ivm.core.extras import require
 from ivm.core.files import write_files
-from ivm.models.ivm7b.names import trained_key
-from ivm.models.ivm7b.network import TRAINED
-from ivm.models.ivm7b.parts import SIZES
-from ivm.models.ivm7b.weights import read_file
-from ivm.training.adapters import JUDGING
 from ivm.training.averaging import KEY as AVERAGE
+from ivm.training.ivm7b_recipe import PACKAGES
 
 NAME = "ivm.safetensors"
 ABOUT = "ivm-7b"
@@ -50,9 +50,14 @@ def export_ivm7b(checkpoint: Path, output: Path) -> Path:
 
     Raises:
         CheckpointError: no checkpoint of IVM-7B, or what was read back differs.
+        MissingExtraError: a package of the extra [full] is not installed.
         OutputError: it cannot be written; DiskFullError where no space is left.
     """
+    require(*PACKAGES, extra="full")
     from safetensors.torch import save
+
+    from ivm.models.ivm7b.parts import SIZES
+    from ivm.models.ivm7b.weights import read_file
 
     content = _read(checkpoint)
     if ABOUT not in content:
@@ -68,6 +73,10 @@ def export_ivm7b(checkpoint: Path, output: Path) -> Path:
 
 def _tensors(content: dict[str, Any]) -> dict[str, Tensor]:
     """What was trained, by the keys of the released file."""
+    from ivm.models.ivm7b.names import trained_key
+    from ivm.models.ivm7b.network import TRAINED
+    from ivm.training.adapters import JUDGING
+
     state = content["state_dict"] | content.get(AVERAGE, {})
     own = {name.removeprefix(_NETWORK): value for name, value in state.items() if name.startswith(_NETWORK)}
     kept = {name: value for name, value in own.items() if TRAINED.match(name) and f".{JUDGING}." not in name}

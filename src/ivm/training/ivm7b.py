@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,15 +131,14 @@ class Ivm7bModule(pl.LightningModule):
         return Examples(image.permute(0, 3, 1, 2).float(), batch["mask"][:count].float() / 255, logits.sigmoid())
 
     def _seen(self, image: Tensor) -> Tensor:
-        def compute(pictures: Tensor) -> Tensor:
-            return sam_features(self.network, pictures)
-
+        compute = partial(sam_features, self.network)
         return compute(image) if self.cache is None else self.cache.features(image, compute)
 
     def _verdict(self, batch: dict[str, Any], target: Tensor, pixels: Tensor, logits: Tensor | None) -> Tensor:
         assert self.discriminator is not None
-        asked = self.judge.agreement and logits is not None
-        agreed = agreement(logits, target) if asked and logits is not None else torch.full_like(target, 0.5)
+        agreed = torch.full_like(target, 0.5)
+        if logits is not None and self.judge.agreement:
+            agreed = agreement(logits, target)
         verdict: Tensor = self.discriminator(self.network, self.reader, pixels, target, agreed, batch["instruction"])
         return verdict.float()
 
@@ -149,7 +149,7 @@ class Ivm7bModule(pl.LightningModule):
 
     def trained(self) -> list[str]:
         """Names of all parameters that are trained."""
-        return adapters.trained_names(self)
+        return [name for name, parameter in self.named_parameters() if parameter.requires_grad]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep only what is trained, and each process's place in the data."""

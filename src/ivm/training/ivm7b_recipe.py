@@ -11,6 +11,8 @@ from ivm.training.record_source import RecordSettings
 from ivm.training.settings import RunSettings
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+PACKAGES = ("transformers", "accelerate", "peft")
+"""What IVM-7B needs beside the extra [train]: the extra [full] has them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,8 @@ from torch import Tensor
 from ivm.core.errors import CheckpointError
 from ivm.core.instruction import check_instruction, token_batch
 from ivm.core.model import RGBImage
-from ivm.models.nano.export import unpacked
+from ivm.data.augment import resized
+from ivm.models.pickled import unpacked
 from ivm.training.discriminator import Claim, MaskDiscriminator
 
 SHOWN = "judged"
@@ -76,8 +77,7 @@ class DiscriminatorJudge:
 
     def _one(self, image: RGBImage, mask: NDArray[np.bool_], instruction: str) -> float:
         width, height = self._size(image.shape[1] / image.shape[0])
-        pixels = _resized(image, width, height)
-        whole = _resized(mask.astype(np.float32), width, height)
+        pixels, whole = resized(image, (width, height)), resized(mask.astype(np.float32), (width, height))
         label = cv2.resize(whole, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
         half = torch.full((1, height // 2, width // 2), 0.5)
         with torch.inference_mode():
@@ -150,11 +150,3 @@ def _filled(state: dict[str, Tensor]) -> MaskDiscriminator:
     if not all(value.isfinite().all() for value in discriminator.state_dict().values()):
         raise ValueError("a weight is not a finite number")
     return discriminator
-
-
-def _resized(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
-    """As `data.augment` resizes what a discriminator learns from."""
-    shrinks = pixels.shape[1] > 2 * width or pixels.shape[0] > 2 * height
-    return np.asarray(
-        cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    )

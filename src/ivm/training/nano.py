@@ -75,11 +75,9 @@ class NanoModule(pl.LightningModule):
 
     def losses(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the mean loss terms of a batch by name, each a scalar; "total" is their weighted sum."""
-        image = batch["image"].permute(0, 3, 1, 2).float()
-        logits, presence, features = self.network(image, batch["tokens"], batch["picture"])
-        undecided = batch["mask"] == UNKNOWN
-        target = batch["mask"].float().masked_fill(undecided, 0) / MASK_ONE
-        cross_entropy, dice = mask_losses(logits, target, (~undecided).float())
+        logits, presence, features = self.network(_pixels(batch), batch["tokens"], batch["picture"])
+        target, decided = _wanted(batch["mask"])
+        cross_entropy, dice = mask_losses(logits, target, decided.float())
         verdict = None
         if self.discriminator is not None:
             verdict = self._verdict(batch, target, logits if self.judge.agreement else None)
@@ -103,8 +101,7 @@ class NanoModule(pl.LightningModule):
 
     def judging(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the loss of the discriminator alone, in the first of two stages."""
-        undecided = batch["mask"] == UNKNOWN
-        target = batch["mask"].float().masked_fill(undecided, 0) / MASK_ONE
+        target, _ = _wanted(batch["mask"])
         loss = self._judging(self._verdict(batch, target, None, learning=True), batch["human"])
         return {"discriminator": loss, "total": loss}
 
@@ -118,10 +115,9 @@ class NanoModule(pl.LightningModule):
 
     def examples(self, batch: dict[str, Tensor], count: int) -> Examples:
         """Answer the first questions of a batch; see `examples.Shows`."""
-        picture = batch["picture"][:count]
-        image = batch["image"].permute(0, 3, 1, 2).float()
+        picture, image = batch["picture"][:count], _pixels(batch)
         logits = self.network(image, batch["tokens"][:count], picture)[0]
-        target = batch["mask"][:count].float().masked_fill(batch["mask"][:count] == UNKNOWN, 0) / MASK_ONE
+        target, _ = _wanted(batch["mask"][:count])
         return Examples(image[picture], target, logits.sigmoid())
 
     def verdicts(self, batch: dict[str, Tensor]) -> Tensor:
@@ -130,13 +126,11 @@ class NanoModule(pl.LightningModule):
         Raises:
             TrainingError: this weighting asks for no discriminator.
         """
-        undecided = batch["mask"] == UNKNOWN
-        target = batch["mask"].float().masked_fill(undecided, 0) / MASK_ONE
+        target, _ = _wanted(batch["mask"])
         with torch.no_grad():
             logits = None
             if self.judge.agreement:
-                image = batch["image"].permute(0, 3, 1, 2).float()
-                logits = self.network(image, batch["tokens"], batch["picture"])[0]
+                logits = self.network(_pixels(batch), batch["tokens"], batch["picture"])[0]
             return self._verdict(batch, target, logits)
 
     def _verdict(
@@ -145,7 +139,7 @@ class NanoModule(pl.LightningModule):
         if self.discriminator is None:
             raise TrainingError("The recipe's weighting asks for no discriminator: use dwsl or filtered")
         agreed = torch.full_like(target, 0.5) if logits is None else agreement(logits, target)
-        image = batch["image"].permute(0, 3, 1, 2).float()[batch["picture"]]
+        image = _pixels(batch)[batch["picture"]]
         with torch.set_grad_enabled(torch.is_grad_enabled() and (learning or not self.judge.first_steps)):
             verdict: Tensor = self.discriminator(Claim(image, batch["tokens"], target, agreed))
         return verdict.float()
@@ -207,6 +201,17 @@ class NanoModule(pl.LightningModule):
         model, judge = factors(recipe)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, [model, model, model, judge][: len(groups)])
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+
+def _pixels(batch: dict[str, Tensor]) -> Tensor:
+    """The pictures as the networks take them: (B, 3, H, W) float of 0 to 255."""
+    return batch["image"].permute(0, 3, 1, 2).float()
+
+
+def _wanted(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The shares of `Batch.mask` as float in [0, 1], 0 where it is undecided, and where it is decided, bool."""
+    decided = mask != UNKNOWN
+    return mask.float().masked_fill(~decided, 0) / MASK_ONE, decided
 
 
 def _map_loss(shown: Tensor, wanted: Tensor) -> Tensor:

@@ -16,13 +16,13 @@ from ivm.core.extras import optional
 from ivm.core.recipe import check_keys, read_values
 from ivm.training.checks import check_choice, check_flag, check_number
 from ivm.training.ivm7b_recipe import Ivm7bRecipe
-from ivm.training.settings import HELD_OUT, RunSettings
+from ivm.training.settings import RunSettings
 
 if TYPE_CHECKING:
     from ivm.data.tabletop.stream import TabletopStream
     from ivm.models.nano.network import NanoConfig
 
-__all__ = ["HELD_OUT", "MODELS", "Ivm7bRecipe", "NanoRecipe", "Recipe", "model_of", "parse_overrides", "read_recipe"]
+__all__ = ["MODELS", "Ivm7bRecipe", "NanoRecipe", "Recipe", "model_of", "parse_overrides", "read_recipe"]
 
 
 def _default_weights() -> dict[str, float]:

@@ -14,12 +14,13 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.distributed.tensor import DTensor
 
 from ivm.core.errors import DeviceError, TrainingError
+from ivm.core.extras import require
 from ivm.models.nano.encoder import load_trunk
-from ivm.models.nano.export import load_network
+from ivm.models.nano.weights import load_network
 from ivm.training.averaging import TrainedAverage
 from ivm.training.checkpoints import WholeCheckpoints
 from ivm.training.examples import ExamplePictures
-from ivm.training.ivm7b_recipe import Ivm7bRecipe
+from ivm.training.ivm7b_recipe import PACKAGES, Ivm7bRecipe
 from ivm.training.nano import NanoModule
 from ivm.training.recipe import NanoRecipe, Recipe
 from ivm.training.stopping import Signals, StopBetweenSteps
@@ -61,6 +62,7 @@ def make_module(recipe: Recipe, output: Path) -> pl.LightningModule:
         TrainingError: they are of another network, or `output` holds the run of one.
     """
     if isinstance(recipe, Ivm7bRecipe):
+        require(*PACKAGES, extra="full")
         from ivm.training.ivm7b import Ivm7bModule
         from ivm.training.ivm7b_start import open_start
 

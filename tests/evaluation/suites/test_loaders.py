@@ -235,6 +235,7 @@ def test_a_question_is_parted_from_its_options():
         ("visualprobe", "val.json", '[{"images": ["a.jpg"], "problem": "q"}]', "solution"),
         ("pope", "coco_pope_random.json", '{"question_id": 1, "image": "a", "text": "q", "label": "?"}', "yes or no"),
         ("gqa", "testdev_balanced_questions.json", "[]", "object of questions"),
+        ("gqa", "testdev_balanced_questions.json", '{"1": "What?"}', "object of questions"),
         ("textvqa", "TextVQA_0.5.1_test.json", '{"data": [{"question": "q"}]}', "ten people"),
         ("mme", "a.txt", "no tab here", "a tab"),
     ],

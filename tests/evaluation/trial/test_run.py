@@ -131,7 +131,7 @@ def test_a_server_that_dies_is_given_up_and_the_rest_counts(squares, trial, tmp_
     assert {row.state for row in again.outcomes} == {"answered"}
 
 
-def test_a_spent_budget_leaves_the_rest_unasked(squares, trial, tmp_path):
+def test_a_spent_budget_leaves_the_rest_unasked(squares, trial):
     reply = Reply("A", usage=(1000, 1))
     with (
         running(FakeLmm(lambda asked: reply)) as lmm,

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from ivm.core.errors import CheckpointError, FetchError, ModelError
 from ivm.models.ivm7b.hub import SAM, SAM_NEEDS, resolved
 from ivm.models.ivm7b.load import load_ivm7b
+from mishaps import Trap
 from tiny_ivm7b import write_llava
 
 LORA = "prompt_encoder.model.base_model.model.language_model.model.layers.1.self_attn.q_proj.lora_A.default.weight"
@@ -90,16 +91,6 @@ def test_the_variants_on_t5_are_recognised(changed, edit):
     sentence = changed(edit)
     assert "FAM" in sentence
     assert "not supported" in sentence
-
-
-class Trap:
-    """Touches a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
 
 
 @pytest.mark.parametrize("save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])

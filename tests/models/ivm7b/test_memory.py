@@ -8,7 +8,6 @@ import torch
 from ivm.core.errors import DeviceError, ModelMemoryError, OptionError
 from ivm.models.ivm7b.config import PRESETS
 from ivm.models.ivm7b.int8 import Int8Linear
-from ivm.models.ivm7b.load import plan_ivm7b
 from ivm.models.ivm7b.network import empty_network
 from ivm.models.ivm7b.placement import Placement
 from ivm.models.ivm7b.plan import free_memory, plan
@@ -105,12 +104,11 @@ def test_the_plan_adds_up(load, tiny):
     assert "needed on cpu" in text
 
 
-def test_the_plan_of_offloading_leaves_little_on_the_device(tiny):
-    places = {"sam": tiny.sam, "llava": tiny.llava, "device": "cpu"}
-    whole, little = (plan_ivm7b(tiny.trained, **places, low_gpu_memory=low) for low in (False, True))
+def test_the_plan_of_offloading_leaves_little_on_the_device(load):
+    whole, little = (load(low_gpu_memory=low).plan for low in (False, True))
     assert little.needed < whole.needed
     assert "files" in little.text()
-    assert plan_ivm7b(tiny.trained, **places, quantize="int8").needed < whole.needed
+    assert load(quantize="int8").plan.needed < whole.needed
 
 
 def full(**placement):

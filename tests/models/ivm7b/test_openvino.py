@@ -12,7 +12,7 @@ from PIL import Image
 
 from ivm.core.errors import CheckpointError, DeviceError, DiskFullError, MissingExtraError, OptionError, OutputError
 from ivm.models.ivm7b import openvino_encoder
-from ivm.models.ivm7b.load import load_ivm7b, plan_ivm7b
+from ivm.models.ivm7b.load import load_ivm7b
 from ivm.models.ivm7b.placement import check_encoder
 from ivm.models.ivm7b.weights import Stored
 from tiny_ivm7b import write_tiny
@@ -129,9 +129,8 @@ def test_threads_ask_it_side_by_side(load, pictures):
         np.testing.assert_allclose(found, alone[place % len(pictures)], atol=1e-6, rtol=0)
 
 
-def test_the_plan_names_it(tiny):
-    made = plan_ivm7b(tiny.trained, sam=tiny.sam, llava=tiny.llava, device="cpu", encoder="openvino")
-    assert "SAM image encoder, OpenVINO" in made.text()
+def test_the_plan_names_it(load):
+    assert "SAM image encoder, OpenVINO" in load(encoder="openvino").plan.text()
 
 
 def test_it_goes_with_the_cpu_and_with_weights_in_memory_only(load):

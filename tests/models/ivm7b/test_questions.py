@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ivm.core.errors import ModelError
 from ivm.core.model import MaskModel
 from ivm.models.ivm7b import model as model_module
 from ivm.models.ivm7b.reading import sam_pixels, squashed
@@ -97,8 +98,6 @@ def test_the_token_of_the_picture_is_no_word(load, pictures):
 
 
 def test_running_out_of_memory_is_told(load, pictures):
-    from ivm.core.errors import ModelError
-
     model = load()
 
     class Full(torch.nn.Module):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ivm.core.errors import IvmError, RecordError
 from ivm.data.faults import BadRecordError, Fault
@@ -59,11 +61,10 @@ def read_file(path: Path, kind: str) -> bytes:
         raise BadRecordError(kind, f"the file '{path}' cannot be read ({error.strerror})") from error
 
 
-def record_or_fault(make: Any, where: str, uuid: str) -> Item:
+def record_or_fault(make: Callable[[], Record], where: str, uuid: str) -> Item:
     """Call `make`, which returns a record or raises an error of this package, and tell the error as a fault."""
     try:
-        record: Record = make()
-        return record
+        return make()
     except RecordError as error:
         return Fault.of(error, where, uuid)
     except IvmError as error:
@@ -79,22 +80,27 @@ def stamp(*paths: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def stored_pixels(path: Path, what: Literal["mask", "picture"], mode: str | None = None) -> NDArray[Any]:
+    """Decode a file as it is, or to a mode of Pillow's, where `load_image` would make colours of it.
+
+    Raises:
+        BadRecordError: it is missing or damaged.
+    """
+    data = read_file(path, f"missing-{what}")
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return np.asarray(picture.convert(mode) if mode else picture)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BadRecordError(f"unreadable-{what}", f"'{path}' cannot be decoded ({error})") from error
+
+
 def indices(path: Path) -> NDArray[np.uint8]:
     """Read a picture of classes or object numbers: (H, W) uint8, the palette's indices as they are in the file.
 
     Raises:
         BadRecordError: it is missing, damaged, or holds colours.
     """
-    import io
-
-    from PIL import Image
-
-    data = read_file(path, "missing-mask")
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            numbers = np.asarray(picture)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BadRecordError("unreadable-mask", f"'{path}' cannot be decoded ({error})") from error
+    numbers = stored_pixels(path, "mask")
     if numbers.ndim != 2 or numbers.dtype not in (np.uint8, np.bool_):
         raise BadRecordError("unreadable-mask", f"'{path}' must hold one number of 0 to 255 a pixel")
     return numbers.astype(np.uint8)

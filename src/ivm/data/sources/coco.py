@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ivm.core.errors import RecordError
+from ivm.core.errors import OptionError, RecordError
 from ivm.data.coding import Mask
 from ivm.data.faults import BadRecordError
 from ivm.data.phrases import ask_for
@@ -128,7 +128,8 @@ def segmentation_mask(segmentation: Any, height: int, width: int) -> Mask:
     Pixels that a polygon's outline crosses count as inside.
 
     Args:
-        segmentation: a list of polygons [x0, y0, x1, y1, ...] in pixels, or run lengths of either form.
+        segmentation: a list of polygons [x0, y0, x1, y1, ...] or [[x0, y0], ...] in pixels, or run lengths of either
+            form.
         height: of the picture.
         width: of the picture.
 
@@ -136,8 +137,16 @@ def segmentation_mask(segmentation: Any, height: int, width: int) -> Mask:
         BadRecordError: none of these.
         OptionError: the run lengths are damaged.
     """
+    neither = BadRecordError(
+        "unreadable-mask", "the segmentation is neither polygons of three corners or more nor run lengths"
+    )
     if isinstance(segmentation, Mapping):
-        needed = decode_rle({"size": list(segmentation["size"]), "counts": segmentation["counts"]})
+        try:
+            needed = decode_rle({"size": list(segmentation["size"]), "counts": segmentation["counts"]})
+        except OptionError:
+            raise
+        except (KeyError, TypeError, ValueError):
+            raise neither from None
         if needed.shape != (height, width):
             raise BadRecordError(
                 "size", f"the run lengths are of {needed.shape[1]}x{needed.shape[0]}, not {width}x{height}"
@@ -149,9 +158,7 @@ def segmentation_mask(segmentation: Any, height: int, width: int) -> Mask:
     except (ValueError, TypeError):
         polygons = []
     if not polygons or any(len(polygon) < 3 for polygon in polygons):
-        raise BadRecordError(
-            "unreadable-mask", "the segmentation is neither polygons of three corners or more nor run lengths"
-        )
+        raise neither
     for polygon in polygons:  # one by one: overlapping ones must not cancel out
         # COCO counts from the corner of the first pixel, OpenCV from its middle.
         corners = np.rint((polygon - 0.5) * (1 << _SHIFT)).astype(np.int32)

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from ivm.core.errors import RecordError
 from ivm.data.coding import encode_picture
 from ivm.data.phrases import ask_for
 from ivm.data.record import Provenance, Record
-from ivm.data.sources.base import indices, read_file
+from ivm.data.sources.base import indices, read_file, stored_pixels
 from ivm.data.sources.coco import PHOTO_LICENSES
 from ivm.data.sources.listed import ListedSource, read_json
 
@@ -158,13 +159,7 @@ class CutoutSource(ListedSource[dict[str, Any]]):
 
     def record(self, entry: dict[str, Any]) -> Record:
         """Lay the product on white, for training pastes it elsewhere; see `ListedSource.record`."""
-        import io
-
-        from PIL import Image
-
-        data = read_file(self.folder / "rgba" / f"{entry['name']}.png", "missing-picture")
-        with Image.open(io.BytesIO(data)) as picture:
-            pixels = np.asarray(picture.convert("RGBA"))
+        pixels = stored_pixels(self.folder / "rgba" / f"{entry['name']}.png", "picture", "RGBA")
         white = Image.new("RGBA", (pixels.shape[1], pixels.shape[0]), "white")
         laid = np.asarray(Image.alpha_composite(white, Image.fromarray(pixels)).convert("RGB"))
         nouns = dict.fromkeys(str(entry[key]).replace("-", " ").lower() for key in ("name", "coarse") if key in entry)

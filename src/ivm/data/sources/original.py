@@ -1,7 +1,7 @@
 """The layout of IVM-Mix-1M: JSON Lines beside `img_*.jpg` and `mask_*.jpg`, or pictures in the folders of other sets.
 
 A line is an object with `uuid`, `instruction` (a list of texts), perhaps `image` (a relative path; `img_{uuid}.jpg`
-without it) and perhaps `boxes`. What `write_original` adds (`mask`, `source`, `weight`, `license`, `present`,
+without it) and perhaps `boxes`. What `ToOriginal` adds (`mask`, `source`, `weight`, `license`, `present`,
 `provenance`) is read as well.
 """
 

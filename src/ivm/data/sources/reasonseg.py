@@ -44,10 +44,10 @@ class ReasonSegSource(ListedSource[Path]):
         mask = np.zeros((height, width), np.uint8)
         for label, points in shapes:
             if label == "target":
-                mask |= segmentation_mask([np.ravel(points)], height, width)
+                mask |= segmentation_mask([points], height, width)
         for label, points in shapes:
             if "ignore" in label:
-                mask[segmentation_mask([np.ravel(points)], height, width) > 0] = 0
+                mask[segmentation_mask([points], height, width) > 0] = 0
         if not shapes:
             raise BadRecordError("missing-mask", "there is no shape")
         return Record.of(

@@ -26,20 +26,45 @@ class Camera:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Camera:
         """Draw a camera that looks at a table from where a person or a robot would look."""
-        elevation, turn = math.radians(rng.uniform(24, 78)), rng.uniform(0, 2 * math.pi)
-        distance = rng.uniform(36, 95)
+        return cls.looking_at(
+            elevation=math.radians(rng.uniform(24, 78)),
+            turn=rng.uniform(0, 2 * math.pi),
+            distance=rng.uniform(36, 95),
+            roll=math.radians(rng.normal(0, 4)),
+            target=(*rng.normal(0, 6, 2), rng.uniform(0, 6)),
+            focal=rng.uniform(0.8, 1.3),
+        )
+
+    @classmethod
+    def looking_at(
+        cls,
+        target: tuple[float, float, float],
+        *,
+        elevation: float,
+        turn: float,
+        distance: float,
+        roll: float,
+        focal: float,
+    ) -> Camera:
+        """Place a camera by what is in the middle of its picture.
+
+        Args:
+            target: the point that it looks at, in cm.
+            elevation: radians above the horizon at which the target sees it.
+            turn: radians around the vertical, likewise.
+            distance: from the target, in cm.
+            roll: radians about its own axis.
+            focal: see `Camera.focal`.
+        """
         back = np.array(
             [math.cos(elevation) * math.cos(turn), math.cos(elevation) * math.sin(turn), math.sin(elevation)]
         )
-        forward = -back
-        right = np.cross(forward, [0, 0, 1.0])
+        right = np.cross(-back, [0, 0, 1.0])
         right /= np.linalg.norm(right)
-        roll = math.radians(rng.normal(0, 4))
-        down = np.cross(forward, right)
-        right, down = right * math.cos(roll) + down * math.sin(roll), down * math.cos(roll) - right * math.sin(roll)
-        target = np.array([*rng.normal(0, 6, 2), rng.uniform(0, 6)])
-        axes = np.stack([right, down, forward]).astype(np.float32)
-        return cls((target + distance * back).astype(np.float32), axes, rng.uniform(0.8, 1.3))
+        down = np.cross(-back, right)
+        c, s = math.cos(roll), math.sin(roll)
+        axes = np.stack([right * c + down * s, down * c - right * s, -back]).astype(np.float32)
+        return cls((np.array(target) + distance * back).astype(np.float32), axes, focal)
 
     def project(self, points: Floats, width: int, height: int) -> Floats:
         """Map (V, 3) world points to rows for `raster.rasterize`: column, row, 1/depth; -1 for what is no cm ahead."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ivm.core.extras import optional
 from ivm.data.tabletop.raster import Array
 
-numba = optional("numba", extra="train")
+numba = optional("numba", extra="data")
 
 _QUANTILES = 4096
 

@@ -270,7 +270,6 @@ KINDS: dict[str, Kind] = {
             "red red red green",
             0.05,
             "green",
-            lie=0.0,
             resembles="pepper, carrot, banana",
             weight=2.5,
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ivm.core.extras import optional
 from ivm.data.tabletop.raster import Array
 
-numba = optional("numba", extra="train")
+numba = optional("numba", extra="data")
 
 SHARPNESS = (3.0, 10.0, 30.0, 90.0)
 """How narrow a bright lobe of the room's light may be: the power of the cosine to its middle."""

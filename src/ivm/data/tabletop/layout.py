@@ -71,7 +71,7 @@ class Layout:
     """(96, 128, 3) float32 linear light past the table, to be stretched over the picture."""
 
 
-def describe(
+def draw_layout(
     rng: np.random.Generator,
     options: SceneOptions,
     *,

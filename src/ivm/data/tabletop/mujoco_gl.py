@@ -62,7 +62,7 @@ def open_context(width: int, height: int) -> Any:
     name = backend()
     # MuJoCo and PyOpenGL read it when they are first imported.
     os.environ.setdefault("MUJOCO_GL", name)
-    mujoco = optional("mujoco", extra="train")
+    mujoco = optional("mujoco", extra="data")
     try:
         with warnings.catch_warnings():
             # GLFW only warns that it has no display, and hands out a context that nothing can be drawn in.

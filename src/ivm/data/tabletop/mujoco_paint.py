@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from ivm.core.extras import optional
 from ivm.data.tabletop.lamps import between
 from ivm.data.tabletop.patterns import pattern
+from ivm.data.tabletop.raster import Array
 
-numba = optional("numba", extra="train")
-
-Array = NDArray[Any]
+numba = optional("numba", extra="data")
 
 SURFACE_COLUMNS = 11
 """Columns of a surface: texture, its scale, RGB and second RGB as shares of the colour drawn, origin of the pattern."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ivm.core.extras import optional
 from ivm.data.tabletop.camera import photograph
-from ivm.data.tabletop.layout import Layout, Solid, describe
+from ivm.data.tabletop.layout import Layout, Solid, draw_layout
 from ivm.data.tabletop.mujoco_gl import open_context
 from ivm.data.tabletop.mujoco_look import Exposure, set_camera, set_lights
 from ivm.data.tabletop.mujoco_paint import paint
@@ -61,7 +61,7 @@ class Studio:
         self._shapes = list(shapes)
         columns, rows = width * supersample, height * supersample
         self._gl = open_context(columns, rows)
-        self._mujoco = optional("mujoco", extra="train")
+        self._mujoco = optional("mujoco", extra="data")
         self._model, self._meshes = _compile(self._mujoco, self._shapes, columns, rows)
         self._scene = self._mujoco.MjvScene(self._model, maxgeom=MOST_GEOMS)
         self._context = self._mujoco.MjrContext(self._model, self._mujoco.mjtFontScale.mjFONTSCALE_50)
@@ -242,7 +242,7 @@ class MujocoScenes:
         shelf, studio = self._studio(number // self.scenes_per_studio)
         # The last number of a seed keeps scenes, shelves and the scenes of `scene.render` apart.
         rng = np.random.default_rng((*self.seed, number, 7))
-        return studio.shoot(describe(rng, self.options, workshop=shelf), rng)
+        return studio.shoot(draw_layout(rng, self.options, workshop=shelf), rng)
 
     def _studio(self, index: int) -> tuple[Shelf, Studio]:
         if self._open is None or self._open[0] != index:

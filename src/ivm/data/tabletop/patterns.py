@@ -10,7 +10,7 @@ import math
 
 from ivm.core.extras import optional
 
-numba = optional("numba", extra="train")
+numba = optional("numba", extra="data")
 
 TEXTURES = ("plain", "grain", "mottled", "holes", "seeds", "label", "stripes", "checker")
 """Names of the patterns; a material holds the index."""

@@ -14,19 +14,6 @@ from ivm.data.tabletop.layout import Thing
 from ivm.data.tabletop.relations import RELATIONS
 from ivm.data.tabletop.wordings import ANYTHING, ONE_TARGET, SIDES, TWO_TARGETS, colors_called, kinds_called
 
-__all__ = [
-    "ANYTHING",
-    "ONE_TARGET",
-    "SIDES",
-    "SMALLEST",
-    "TWO_TARGETS",
-    "Phrase",
-    "Question",
-    "Questioner",
-    "colors_called",
-    "kinds_called",
-]
-
 SMALLEST = 0.0009
 """Share of the picture below which a thing is too small to be asked for or to be called absent."""
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ivm.core.extras import optional
 
-numba = optional("numba", extra="train")
+numba = optional("numba", extra="data")
 
 Array = NDArray[Any]
 

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ivm.data.tabletop import lamps, raster, shading
-from ivm.data.tabletop.camera import Camera, photograph
-from ivm.data.tabletop.colors import COLORS
-from ivm.data.tabletop.kinds import KINDS
-from ivm.data.tabletop.layout import Layout, Solid, Thing, describe
+from ivm.data.tabletop.camera import photograph
+from ivm.data.tabletop.layout import Layout, Solid, Thing, draw_layout
 from ivm.data.tabletop.options import SceneOptions
 from ivm.data.tabletop.shapes import Floats, Mesh
 
-__all__ = [
-    "SHADOW_PIXELS",
-    "SHADOW_SCALE",
-    "Camera",
-    "Scene",
-    "SceneOptions",
-    "Thing",
-    "contact",
-    "names_of",
-    "render",
-    "trace",
-]
+__all__ = ["CONTACT_SCALE", "Scene", "SceneOptions", "Thing", "contact", "render", "trace"]
 
 SHADOW_PIXELS = 384
 SHADOW_SCALE = 2.4
@@ -74,7 +60,7 @@ def render(
         MissingExtraError: numba is not installed.
     """
     rng = np.random.default_rng(seed)
-    layout = describe(rng, options, wanted=wanted)
+    layout = draw_layout(rng, options, wanted=wanted)
     light, ids = trace(layout, options.width, options.height, supersample)
     return Scene(photograph(light, rng), ids, layout.things)
 
@@ -173,13 +159,3 @@ def trace(layout: Layout, width: int, height: int, supersample: int = 1) -> tupl
     )
     middle = face[supersample // 2 :: supersample, supersample // 2 :: supersample]
     return shaded, np.where(middle >= 0, id_of[middle], 0).astype(np.uint8)
-
-
-def names_of(thing: Thing) -> dict[str, Any]:
-    """Describe a thing for a sidecar file: its kind, colour, and other names of both."""
-    return {
-        "kind": thing.kind,
-        "color": thing.color,
-        "kind_also": KINDS[thing.kind].also,
-        "color_also": COLORS[thing.color].also,
-    }

@@ -16,7 +16,7 @@ from ivm.data.tabletop.lamps import between, environment, lit, power
 from ivm.data.tabletop.patterns import pattern
 from ivm.data.tabletop.raster import Array, corner_weights
 
-numba = optional("numba", extra="train")
+numba = optional("numba", extra="data")
 
 MATERIAL_COLUMNS = 13
 """Columns of a material: RGB, second RGB, diffuse, specular, shininess, mirror, texture, texture scale, see-through."""

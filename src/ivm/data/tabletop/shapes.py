@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ivm.core.extras import optional
 
-numba = optional("numba", extra="train")
+numba = optional("numba", extra="data")
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]

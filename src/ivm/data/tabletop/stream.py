@@ -136,7 +136,7 @@ class TabletopStream:
     def batches(self, start: int = 0) -> Iterator[Batch]:
         """Yield batch `start`, `start + 1`, ... for ever; batch k is the same wherever the stream starts."""
         cache: OrderedDict[int, Scene] = OrderedDict()
-        studio = self._studio()
+        studio = MujocoScenes(self.seed, self.scenes)  # opens nothing before its first scene
         step = start
         while True:
             rng = np.random.default_rng((self.seed, self.rank, step, 1))
@@ -163,14 +163,10 @@ class TabletopStream:
             kinds=tuple(self.kinds),
         )
 
-    def _studio(self) -> MujocoScenes:
-        """The scenes that MuJoCo draws; nothing is opened before the first of them."""
-        return MujocoScenes(self.seed, self.scenes)
-
-    def _scene(self, number: int, cache: OrderedDict[int, Scene], studio: MujocoScenes | None = None) -> Scene:
+    def _scene(self, number: int, cache: OrderedDict[int, Scene], studio: MujocoScenes) -> Scene:
         scene = cache.get(number)
         if scene is None:
-            scene = self._draw(number, studio or self._studio())
+            scene = self._draw(number, studio)
             cache[number] = scene
             if len(cache) > self.memory:
                 cache.popitem(last=False)

@@ -106,7 +106,6 @@ SIDES = {
 ANYTHING = ("thing", "object", "item", "one")
 """Nouns that fit every kind."""
 
-
 DEPTHS = {
     "front": ("front {}", "{} in front", "nearest {}", "closest {}", "{} closest to us", "{} nearest to the camera"),
     "back": ("back {}", "{} at the back", "farthest {}", "{} farthest away", "rear {}", "{} in the back"),

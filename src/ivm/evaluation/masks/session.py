@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ivm.core.errors import IvmError
+from ivm.core.errors import IvmError, RecordError
 from ivm.core.files import write_files
 from ivm.data.faults import Fault
 from ivm.evaluation.masks.scoring import MaskScore, score_mask
@@ -118,8 +118,6 @@ def evaluate_masks(
     """
     from rich.console import Console
     from rich.progress import track
-
-    from ivm.core.errors import RecordError
 
     aside = Console(stderr=True)
     scored = list(

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ivm.core.errors import OptionError, RecordError
+from ivm.core.errors import IvmError, OptionError, RecordError
 from ivm.data.coding import decode_picture
 from ivm.data.faults import Fault
 from ivm.data.record import Record
@@ -19,6 +19,7 @@ from ivm.data.sources.base import Source, read_file
 from ivm.data.sources.coco import CocoIndex, segmentation_mask
 from ivm.data.sources.finding import open_source
 from ivm.data.sources.listed import read_json
+from ivm.data.sources.reasonseg import ReasonSegSource
 from ivm.evaluation.masks.scoring import IGNORE
 
 NEEDED = 128
@@ -87,8 +88,6 @@ def _of_split(
 
 def _records(source: Source, by_thing: bool) -> Iterator[tuple[str, MaskQuestion | Fault]]:
     """Ask every text of every record, as RefCOCO's protocol does; of ReasonSeg's the first, as LISA's does."""
-    from ivm.data.sources.reasonseg import ReasonSegSource
-
     for number in range(len(source)):
         for item in source.read(number, number + 1):
             if isinstance(item, Fault):
@@ -100,8 +99,6 @@ def _records(source: Source, by_thing: bool) -> Iterator[tuple[str, MaskQuestion
 
 
 def _of_record(record: Record, by_thing: bool) -> Iterator[tuple[str, MaskQuestion | Fault]]:
-    from ivm.core.errors import IvmError
-
     split = record.provenance.split
     try:
         _, mask = record.pixels()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,18 +21,6 @@ class MaskSummary:
     """All metrics of some scores; what is not defined for them is None."""
 
     scores: tuple[MaskScore, ...]
-
-    @classmethod
-    def of(cls, scores: Iterable[MaskScore]) -> MaskSummary:
-        """Collect scores as they come; a score has no pixels, so that any number of pictures fits into memory.
-
-        Raises:
-            ValueError: there is none.
-        """
-        kept = tuple(scores)
-        if not kept:
-            raise ValueError("Expected at least one score")
-        return cls(kept)
 
     @property
     def giou(self) -> Estimate:

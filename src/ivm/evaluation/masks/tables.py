@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from ivm.data.coding import encode_picture
-from ivm.data.tabletop.questions import Questioner
 from ivm.evaluation.masks.sets import MaskQuestion
-from ivm.evaluation.scenes import HELD_OUT_SEED, painter
+from ivm.evaluation.scenes import HELD_OUT_SEED, asked_scenes
 
 
 def rendered_masks(
@@ -27,11 +24,8 @@ def rendered_masks(
         OptionError: there is no such renderer.
         MissingExtraError: numba, or mujoco where it is asked for, is not installed.
     """
-    paint = painter(renderer, seed)
-    for number in range(scenes):
-        scene = paint(number)
+    for number, scene, asked in asked_scenes(scenes, questions, seed, renderer):
         picture = encode_picture(scene.image, "png")
-        asked = Questioner(scene.ids, scene.things, np.random.default_rng((seed, number, 1))).ask(questions)
         for place, question in enumerate(asked):
             yield MaskQuestion(
                 id=f"table-{number}-{place}",

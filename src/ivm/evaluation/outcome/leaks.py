@@ -55,7 +55,7 @@ def check_leaks(train: Sequence[Survey], questions: Sequence[VisualQuestion]) ->
         except IvmError:
             continue  # it cannot be asked about either, which the trial counts
     rows = [row for survey in train for row in survey if row.thumb]
-    pairs = near_pairs(Fingerprints.of([row.print for row in rows]), Fingerprints.of(prints))
+    pairs = near_pairs(Fingerprints.of([row.fingerprint for row in rows]), Fingerprints.of(prints))
     return LeakReport(
         checked=tuple(survey.source.name for survey in train),
         pictures=len(keys),

@@ -137,9 +137,7 @@ def sign_flips(gain: NDArray[np.float64], groups: Sequence[Hashable], seed: int 
     number_of = {group: number for number, group in enumerate(dict.fromkeys(groups))}
     sums = np.bincount([number_of[group] for group in groups], weights=gain)
     sums = sums[sums != 0]  # flipping a zero changes nothing
-    if not len(sums):
-        return 1.0
-    if len(sums) == 1:  # one picture, whose sign is as likely one way as the other
+    if len(sums) < 2:  # of one picture, the sign is as likely one way as the other
         return 1.0
     stats = optional("scipy.stats", extra="eval")
     found = stats.permutation_test(

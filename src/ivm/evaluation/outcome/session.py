@@ -44,7 +44,32 @@ class Finished:
 
     def show(self, console: Console) -> None:
         """Print what the check for leaks found, then one row an arm, and the sentences."""
-        print_results(self.results, self.leaks, console)
+        from rich.table import Table
+
+        style = "bold red" if self.leaks.pairs else "dim"
+        console.print(self.leaks.told, highlight=False, markup=False, soft_wrap=True, style=style)
+        table = Table("Shown", "n", "accuracy", "change", "p", "not answered", box=None, pad_edge=False)
+        for column in table.columns[1:]:
+            column.justify = "right"
+        change = {one.second: one for one in self.results.against_raw}
+        for one in self.results.arm_results:
+            compared = change.get(one.arm)
+            table.add_row(
+                one.arm,
+                str(one.questions),
+                str(one.accuracy),
+                f"{compared.difference.mean:+.3f}" if compared else "",
+                told_p(compared.p) if compared else "",
+                str(one.questions - one.states.get("answered", 0)),
+            )
+        console.print(table)
+        for sentence in sentences(self.results):
+            console.print(
+                f"{'    ' if sentence.of_control else '- '}{sentence.text}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,29 +180,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def print_results(results: TrialResults, leaks: LeakReport, console: Console) -> None:
-    """Print what the check for leaks found, then one row an arm, and the sentences."""
-    from rich.table import Table
-
-    console.print(leaks.told, highlight=False, markup=False, soft_wrap=True, style="bold red" if leaks.pairs else "dim")
-    table = Table("Shown", "n", "accuracy", "change", "p", "not answered", box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    change = {one.second: one for one in results.against_raw}
-    for one in results.arm_results:
-        compared = change.get(one.arm)
-        table.add_row(
-            one.arm,
-            str(one.questions),
-            str(one.accuracy),
-            f"{compared.difference.mean:+.3f}" if compared else "",
-            told_p(compared.p) if compared else "",
-            str(one.questions - one.states.get("answered", 0)),
-        )
-    console.print(table)
-    for sentence in sentences(results):
-        console.print(
-            f"{'    ' if sentence.of_control else '- '}{sentence.text}", highlight=False, markup=False, soft_wrap=True
-        )

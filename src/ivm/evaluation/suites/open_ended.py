@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ivm.core.errors import RecordError
 from ivm.evaluation.suites.item import FilePicture, VisualQuestion
-from ivm.evaluation.suites.reading import first_there, json_of, needed, rows_of, text_of
+from ivm.evaluation.suites.reading import as_rows, first_there, json_of, needed, rows_of, text_of
 
 
 def load_visualprobe(folder: Path, images: Path | None = None) -> Iterator[VisualQuestion]:
@@ -64,7 +63,7 @@ def load_gqa(place: Path, images: Path | None = None) -> Iterator[VisualQuestion
     """
     path = needed(first_there(place, "testdev_balanced_questions.json", "*questions*.json"), place, "*_questions.json")
     told = json_of(path)
-    if not isinstance(told, dict):
+    if not isinstance(told, dict) or not all(isinstance(row, dict) for row in told.values()):
         raise RecordError(f"'{path}' must be an object of questions by number")
     root = images or path.parent / "images"
     for number, row in told.items():
@@ -89,7 +88,7 @@ def load_textvqa(place: Path, images: Path | None = None) -> Iterator[VisualQues
     told = json_of(path)
     rows = told.get("data") if isinstance(told, dict) else None
     root = images or path.parent / "train_images"
-    for number, row in enumerate(_list(rows, path), start=1):
+    for number, row in enumerate(as_rows(rows, path), start=1):
         where = f"'{path}', entry {number}"
         answers = row.get("answers")
         if not isinstance(answers, list) or not answers:
@@ -142,12 +141,6 @@ def _yes_no(answer: str, where: str) -> str:
     if word not in ("yes", "no"):
         raise RecordError(f"{where}: the answer must be yes or no, not {answer!r}")
     return word
-
-
-def _list(rows: Any, path: Path) -> list[dict[str, Any]]:
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise RecordError(f"'{path}' must be a list of questions: give the file as published")
-    return rows
 
 
 def _picture(root: Path, name: str) -> Path:

@@ -44,7 +44,15 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
         RecordError: it cannot be read, or is neither.
     """
     text = _text(path)
-    rows = json_of(path) if text.lstrip().startswith("[") else _lines(path, text)
+    return as_rows(json_of(path) if text.lstrip().startswith("[") else _lines(path, text), path)
+
+
+def as_rows(rows: Any, path: Path) -> list[dict[str, Any]]:
+    """Check that what a file holds is a list of objects.
+
+    Raises:
+        RecordError: it is not.
+    """
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise RecordError(f"'{path}' must be a list of questions: give the file as published")
     return rows

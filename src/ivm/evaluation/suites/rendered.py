@@ -7,7 +7,7 @@ are as plain as they can be. The files have V*Bench's layout, so that `load_vsta
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ivm.core.errors import OptionError
 from ivm.core.files import write_files
 from ivm.data.coding import encode_picture
+from ivm.data.parts import Progress, silent
 from ivm.data.tabletop.colors import confusable
 from ivm.data.tabletop.kinds import KINDS
 from ivm.data.tabletop.scene import Scene, SceneOptions, render
@@ -67,7 +68,7 @@ def write_rendered(
     *,
     seed: int = 0,
     size: tuple[int, int] = SIZE,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> Path:
     """Render a benchmark into a folder in V*Bench's layout; the same seed writes the same files.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,6 @@ class LocalAnswerer:
 
     def ask(self, pictures: Sequence[RGBImage], prompt: str, letters: str = "") -> Reply:
         """See `Answerer.ask`."""
-        import time
-
         from PIL import Image
 
         torch = optional("torch")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from ivm.evaluation.suites.item import VisualQuestion
+from ivm.evaluation.suites.item import LETTERS, VisualQuestion
 
 State = Literal["answered", "malformed", "empty", "refused", "failed", "no-picture", "no-mask", "unasked"]
 """What became of a question. All but "answered" score 0: "malformed" says something, but no answer; "empty" says
@@ -100,7 +100,7 @@ def score_of(question: VisualQuestion, said: str) -> float:
 
 def letter_in(text: str, options: tuple[str, ...]) -> str:
     """The one option that a reply names, by letter or by its text; "" where it names none, or several."""
-    letters = "ABCDEFGHIJ"[: len(options)]
+    letters = LETTERS[: len(options)]
     if alone := _ALONE.match(text):
         letter = alone[1].upper()
         # "A cup" begins with an article: one letter and a word count only where they are that option.
@@ -125,7 +125,7 @@ def letter_in(text: str, options: tuple[str, ...]) -> str:
 def _fits(rest: str, letter: str, options: tuple[str, ...]) -> bool:
     """Whether what follows a leading letter does not name another option instead."""
     words = f" {plain(rest)} "
-    own = options["ABCDEFGHIJ".index(letter)]
+    own = options[LETTERS.index(letter)]
     others = [one for one in options if one != own]
     if letter == "A" and rest and f" {plain(own)} " not in words:
         return not any(f" {plain(one)} " in words for one in others)

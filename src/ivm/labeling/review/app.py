@@ -107,14 +107,10 @@ def review_app(queue: Queue, by: str) -> Any:
         MissingExtraError: Starlette is not installed.
     """
     applications = optional("starlette.applications", extra="label")
-    routing, concurrency = (
-        optional("starlette.routing", extra="label"),
-        optional("starlette.concurrency", extra="label"),
-    )
-    responses, middleware = (
-        optional("starlette.responses", extra="label"),
-        optional("starlette.middleware", extra="label"),
-    )
+    routing = optional("starlette.routing", extra="label")
+    concurrency = optional("starlette.concurrency", extra="label")
+    responses = optional("starlette.responses", extra="label")
+    middleware = optional("starlette.middleware", extra="label")
     hosts = optional("starlette.middleware.trustedhost", extra="label")
     review = Review(queue, by)
 

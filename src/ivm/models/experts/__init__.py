@@ -2,6 +2,7 @@
 
     load.py       load_expert(): a folder or hub id -> the expert that its config.json names
     checkpoint.py reading transformers' folders: every mistake is one clear error, nothing in them is run
+    runtime.py    where an expert computes, and how PyTorch's errors become ours
     clipseg.py, sam3.py    text -> heatmap
     owlv2.py, grounding_dino.py, florence2.py, qwen_vl.py    text -> boxes; Florence-2 also text -> outlines
     sam.py, sam2.py        boxes or points -> masks

@@ -56,6 +56,6 @@ class PointedExpert:
         told = self.heatmap.predict([one.heatmap for one in features], instructions)
         logits = []
         for one, heat in zip(features, told.logits, strict=True):
-            points, _ = peaks(heat, one.size, threshold=THRESHOLD, apart=APART, limit=LIMIT)
+            points = peaks(heat, one.size, threshold=THRESHOLD, apart=APART, limit=LIMIT)
             logits.append(self.sam.masks_at(one.sam, points))
         return Prediction(logits, told.presence)

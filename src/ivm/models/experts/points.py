@@ -9,9 +9,7 @@ Points = NDArray[np.float32]
 """(N, 2) float32: x, y in pixels of the picture, edges at whole numbers, x to the right and y down."""
 
 
-def peaks(
-    logits: NDArray[np.float32], size: tuple[int, int], *, threshold: float, apart: float, limit: int
-) -> tuple[Points, NDArray[np.float32]]:
+def peaks(logits: NDArray[np.float32], size: tuple[int, int], *, threshold: float, apart: float, limit: int) -> Points:
     """Find the highest places of a heatmap, best first.
 
     Args:
@@ -22,7 +20,7 @@ def peaks(
         limit: most peaks.
 
     Returns:
-        Points (N, 2), centres of the heatmap's cells in pixels of the picture, and their probabilities (N,) float32.
+        (N, 2) float32, centres of the heatmap's cells in pixels of the picture.
     """
     chances = 1 / (1 + np.exp(-logits.astype(np.float64)))
     scale = np.array([size[1] / logits.shape[1], size[0] / logits.shape[0]])
@@ -34,4 +32,5 @@ def peaks(
         kept.append(int(waiting[0]))
         far = np.linalg.norm(places[waiting] - places[kept[-1]], axis=1) >= apart * max(size)
         waiting = waiting[far & (waiting != kept[-1])]
-    return places[kept].astype(np.float32), chances[rows[kept], columns[kept]].astype(np.float32)
+    points: Points = places[kept].astype(np.float32)
+    return points

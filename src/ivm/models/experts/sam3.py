@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ivm.core.model import Prediction, RGBImage
@@ -52,7 +53,7 @@ class Sam3:
             with running(self.name):
                 scores, masks = self._things(one, text)
             sure = masks[scores > THRESHOLD]
-            logits.append((sure.amax(dim=0) if len(sure) else masks[0] * 0 + EMPTY).numpy())
+            logits.append((sure.amax(dim=0) if len(sure) else torch.full_like(masks[0], EMPTY)).numpy())
             presence.append(float(scores.max()))
         return Prediction(logits, np.array(presence, np.float32))
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import shutil
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ivm.core.errors import DiskFullError, OptionError, OutputError
-from ivm.core.files import output_error
+from ivm.core.files import fresh_folder
 from ivm.models.ivm7b.card import model_card
 from ivm.models.ivm7b.folder import DESCRIPTION, describe
 from ivm.models.ivm7b.network import TRAINED
@@ -50,7 +47,12 @@ def convert(parts: Parts, output: Path, *, merge: bool = True, dtype: str = "aut
         weights = merged(weights, config.lora.alpha / config.lora.rank)
         config = dataclasses.replace(config, lora=None)
     weights = {name: _cast(name, stored, DTYPES.get(dtype)) for name, stored in weights.items()}
-    with _fresh_folder(output, sum(_nbytes(stored) for stored in weights.values())) as fresh:
+    nbytes = sum(map(_nbytes, weights.values()))
+    with fresh_folder(output) as fresh:
+        if (free := shutil.disk_usage(fresh).free) < nbytes:
+            raise DiskFullError(
+                f"'{output}' takes {nbytes / 2**30:.1f} GiB of {free / 2**30:.1f} free: free some, or choose another"
+            )
         _write_shards(weights, fresh, shard)
         for name in PROCESSOR_FILES:
             if (parts.processor / name).is_file():
@@ -96,29 +98,6 @@ def _cast(name: str, stored: Stored, dtype: torch.dtype | None) -> Stored:
 
 def _nbytes(stored: Stored) -> int:
     return stored.numel * stored.dtype.itemsize
-
-
-@contextlib.contextmanager
-def _fresh_folder(output: Path, nbytes: int) -> Iterator[Path]:
-    """Give a folder beside `output` to write into, which becomes `output` when the block ends well."""
-    fresh = output.parent / f".ivm-{uuid.uuid4().hex[:12]}"
-    try:
-        if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-            raise OutputError(f"'{output}' is there already and not an empty folder: choose another")
-        output.parent.mkdir(parents=True, exist_ok=True)
-        if (free := shutil.disk_usage(output.parent).free) < nbytes:
-            raise DiskFullError(
-                f"'{output}' takes {nbytes / 2**30:.1f} GiB of {free / 2**30:.1f} free: free some, or choose another"
-            )
-        fresh.mkdir()
-        yield fresh
-        fresh.replace(output)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise output_error(output, error) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _write_shards(weights: Weights, folder: Path, limit: int) -> None:

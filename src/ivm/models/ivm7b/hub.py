@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ivm.core.errors import CheckpointError
-from ivm.core.hub import CONFIG, PROCESSOR, WEIGHTS, HubPart, is_repository
+from ivm.core.hub import CONFIG, WEIGHTS, HubPart, is_repository
 from ivm.models.fetch import fetch_missing
+from ivm.models.ivm7b.reading import READER_NEEDS
+
+Source = str | os.PathLike[str]
+"""A file, a folder or a hub id."""
 
 IVM = "2toINF/IVM"
 SAM = "facebook/sam-vit-huge"
@@ -16,11 +21,11 @@ TRAINED_FILE = "IVM-V1.0.bin"
 """The one file of `IVM`."""
 
 SAM_NEEDS = (CONFIG, WEIGHTS)
-LLAVA_NEEDS = (CONFIG, PROCESSOR, "tokenizer.json|tokenizer.model", WEIGHTS)
+LLAVA_NEEDS = (CONFIG, *READER_NEEDS, WEIGHTS)
 """As `core.hub.missing_files` reads them."""
 
 
-def resolved(source: str | Path, needs: tuple[str, ...] = ()) -> Path:
+def resolved(source: Source, needs: tuple[str, ...] = ()) -> Path:
     """Return the path that a source means.
 
     Args:
@@ -34,7 +39,7 @@ def resolved(source: str | Path, needs: tuple[str, ...] = ()) -> Path:
     path = Path(source)
     if path.exists():
         return path
-    repository = str(source)
+    repository = os.fspath(source)
     if not is_repository(repository) or path.suffix in (".bin", ".pt", ".pth", ".safetensors"):
         raise CheckpointError(f"There is no file or folder at {source}: check the path")
     if repository == IVM:

@@ -95,8 +95,7 @@ def continue_prefix(
     Returns:
         (N, C) hidden states after the last norm, at position `READ`.
     """
-    rows, total, _ = embedded_NTC.shape
-    device, known = embedded_NTC.device, prefixes[0].length
+    total, known, device = embedded_NTC.shape[1], prefixes[0].length, embedded_NTC.device
     padding = total - torch.tensor(lengths)
     places = (known + torch.arange(total) - padding[:, None]).clamp(min=known)
     allowed = _allowed(padding.to(device), total, known)
@@ -109,7 +108,6 @@ def continue_prefix(
     x = (x + attended)[:, READ]
     x = x + last.mlp(last.post_attention_layernorm(x))
     hidden: Tensor = language_model.norm(x)
-    assert hidden.shape[0] == rows
     return hidden
 
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from pathlib import Path
-
-import torch
 
 from ivm.models.ivm7b.filling import fill
 from ivm.models.ivm7b.folder import is_folder, read_parts
-from ivm.models.ivm7b.hub import IVM
+from ivm.models.ivm7b.hub import IVM, Source
 from ivm.models.ivm7b.model import Ivm7b
 from ivm.models.ivm7b.parts import Parts, gather
 from ivm.models.ivm7b.placement import Placement, check_encoder, check_quantize, find_device, find_dtype
-from ivm.models.ivm7b.plan import MemoryPlan, plan
+from ivm.models.ivm7b.plan import plan
 from ivm.models.ivm7b.reading import Reader
-
-Source = str | os.PathLike[str]
 
 _LOG = logging.getLogger(__name__)
 
@@ -61,63 +56,23 @@ def load_ivm7b(
         MissingExtraError: OpenVINO is asked for and not installed.
         OutputError: OpenVINO's graph cannot be kept in the cache.
     """
-    parts, placement = _prepared(source, sam, llava, device, dtype, low_gpu_memory, quantize, encoder)
+    check_quantize(quantize, low_gpu_memory)
+    place = find_device(device)
+    check_encoder(encoder, place, low_gpu_memory)
+    parts = find_parts(source, sam, llava)
+    stored = next(w.dtype for name, w in parts.weights.items() if name.endswith("embed_tokens.weight"))
+    precision = find_dtype(dtype, stored, place)
+    placement = Placement(device=place, dtype=precision, quantize=quantize, offload=low_gpu_memory, encoder=encoder)
     made = plan(parts.weights, parts.config, placement)
     _LOG.info("IVM-7B in memory:\n%s", made.text())
     made.check()
-    return build(parts, placement, made)
-
-
-def plan_ivm7b(
-    source: Source = "ivm-7b",
-    *,
-    sam: Source | None = None,
-    llava: Source | None = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    low_gpu_memory: bool = False,
-    quantize: str | None = None,
-    encoder: str = "torch",
-) -> MemoryPlan:
-    """Work out what `load_ivm7b` with the same arguments would take, without reading weights; see there."""
-    parts, placement = _prepared(source, sam, llava, device, dtype, low_gpu_memory, quantize, encoder)
-    return plan(parts.weights, parts.config, placement)
-
-
-def build(parts: Parts, placement: Placement, made: MemoryPlan) -> Ivm7b:
-    """Put a model together as planned."""
-    token = parts.network.llava.config.image_token_id
-    reader = Reader.open(parts.processor, token)
+    reader = Reader.open(parts.processor, parts.network.llava.config.image_token_id)
     fill(parts.network, parts.weights, placement)
     return Ivm7b(parts.network, reader, device=placement.device, dtype=placement.dtype, plan=made)
 
 
-def _prepared(
-    source: Source,
-    sam: Source | None,
-    llava: Source | None,
-    device: str,
-    dtype: str,
-    offload: bool,
-    quantize: str | None,
-    encoder: str,
-) -> tuple[Parts, Placement]:
-    check_quantize(quantize, offload)
-    found = find_device(device)
-    check_encoder(encoder, found, offload)
-    parts = find_parts(source, sam, llava)
-    stored = next(w.dtype for name, w in parts.weights.items() if re.search(r"embed_tokens\.weight$", name))
-    precision: torch.dtype = find_dtype(dtype, stored, found)
-    return parts, Placement(device=found, dtype=precision, quantize=quantize, offload=offload, encoder=encoder)
-
-
 def find_parts(source: Source, sam: Source | None = None, llava: Source | None = None) -> Parts:
     """Find and check all weights, in whichever form; see `load_ivm7b`."""
-    named = os.fspath(source)
-    if is_folder(Path(named)):
-        return read_parts(Path(named))
-    return gather(
-        IVM if named == "ivm-7b" else named,
-        sam=None if sam is None else os.fspath(sam),
-        llava=None if llava is None else os.fspath(llava),
-    )
+    if is_folder(Path(source)):
+        return read_parts(Path(source))
+    return gather(IVM if os.fspath(source) == "ivm-7b" else source, sam=sam, llava=llava)

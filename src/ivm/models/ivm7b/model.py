@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -67,7 +68,7 @@ class Ivm7b:
         Raises:
             ModelError: there is not enough memory.
         """
-        with _told():
+        with _memory_errors():
             return [self._encode(image, keep=place < KEPT) for place, image in enumerate(images)]
 
     @torch.no_grad()
@@ -83,7 +84,7 @@ class Ivm7b:
         """
         grid = 4 * self.network.config.sam["image_size"] // self.network.config.sam["patch_size"]
         logits = np.zeros((len(features), grid, grid), np.float32)
-        with _told():
+        with _memory_errors():
             for chunk in _chunks(features):
                 logits[chunk] = self._logits(features[chunk], instructions[chunk]).cpu().numpy()
         highest = logits.max(axis=(1, 2)).astype(np.float64)
@@ -131,20 +132,15 @@ def _chunks(features: Sequence[Ivm7bFeatures]) -> Iterator[slice]:
         yield slice(start, len(features))
 
 
-class _told:
+@contextlib.contextmanager
+def _memory_errors() -> Iterator[None]:
     """Turn PyTorch's lack of memory into this package's error."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if error is not None and _is_memory(error):
-            raise ModelError(
-                "IVM-7B ran out of memory: ask fewer questions at once, use a 16-bit dtype or quantize='int8', or "
-                "load with low_gpu_memory=True"
-            ) from error
-
-
-def _is_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "not enough memory" in str(error)
-    )
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "not enough memory" not in str(error):
+            raise
+        raise ModelError(
+            "IVM-7B ran out of memory: ask fewer questions at once, use a 16-bit dtype or quantize='int8', or "
+            "load with low_gpu_memory=True"
+        ) from error

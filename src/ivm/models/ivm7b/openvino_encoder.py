@@ -11,7 +11,6 @@ import gc
 import hashlib
 import json
 import shutil
-import uuid
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 
 from ivm.core.errors import CheckpointError, DeviceError, DiskFullError, OutputError
 from ivm.core.extras import optional
-from ivm.core.files import cache_folder, output_error
+from ivm.core.files import cache_folder, fresh_folder
 from ivm.models.ivm7b.weights import Stored
 
 GRAPH = "image_encoder.xml"
@@ -119,30 +118,23 @@ def _name(encoder: Any, weights: Mapping[str, Stored]) -> str:
 
 def _convert(encoder: Any, weights: Mapping[str, Stored], folder: Path) -> None:
     """Write an encoder's graph into a folder, whole or not at all."""
-    openvino = optional("openvino")
-    fresh = folder.parent / f".ivm-{uuid.uuid4().hex[:12]}"
     nbytes = 4 * sum(stored.numel for stored in weights.values())
     try:
-        fresh.mkdir(parents=True)
-        if (free := shutil.disk_usage(fresh).free) < 1.05 * nbytes:
-            raise DiskFullError(
-                f"OpenVINO's graph of SAM takes {nbytes / 1e9:.1f} GB in {folder.parent}, where "
-                f"{free / 1e9:.1f} GB are free: free some, or name another folder in IVM_CACHE"
-            )
-        graph = _exported(encoder, weights)
-        openvino.save_model(graph, fresh / GRAPH, compress_to_fp16=False)
-        fresh.rename(folder)
-        # The weights in float32 are of no more use, and exported programs refer to themselves.
-        del graph
-        encoder.to("meta")
-        gc.collect()
+        with fresh_folder(folder) as fresh:
+            if (free := shutil.disk_usage(fresh).free) < 1.05 * nbytes:
+                raise DiskFullError(
+                    f"OpenVINO's graph of SAM takes {nbytes / 1e9:.1f} GB in {folder.parent}, where "
+                    f"{free / 1e9:.1f} GB are free: free some, or name another folder in IVM_CACHE"
+                )
+            graph = _exported(encoder, weights)
+            optional("openvino").save_model(graph, fresh / GRAPH, compress_to_fp16=False)
+            # The weights in float32 are of no more use, and exported programs refer to themselves.
+            del graph
+            encoder.to("meta")
+            gc.collect()
     except OutputError:
-        raise
-    except OSError as error:
         if not (folder / GRAPH).is_file():  # else another process was quicker
-            raise output_error(folder, error) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+            raise
 
 
 def _exported(encoder: Any, weights: Mapping[str, Stored]) -> Any:

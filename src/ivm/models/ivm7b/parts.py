@@ -10,15 +10,13 @@ from typing import Any
 
 from ivm.core.errors import CheckpointError
 from ivm.models.ivm7b.config import Ivm7bConfig, decoder_sizes, lora_sizes, projector_sizes, sam_sizes
-from ivm.models.ivm7b.hub import LLAVA, LLAVA_NEEDS, SAM, SAM_NEEDS, resolved
+from ivm.models.ivm7b.hub import LLAVA, LLAVA_NEEDS, SAM, SAM_NEEDS, Source, resolved
 from ivm.models.ivm7b.names import is_fam, llava_key, released, sam_hub_key, sam_key, trained_key, unwrapped
 from ivm.models.ivm7b.network import TRAINED, Ivm7bNetwork, empty_network
 from ivm.models.ivm7b.weights import Stored, Weights, matched, read_file, read_folder, shapes_of
 
 SIZES = "sizes.json"
 """Beside a checkpoint of other than the released sizes: tells what its shapes cannot."""
-
-Path_ = str | Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Parts:
     """Names of the files and folders, without where they lie."""
 
 
-def gather(source: Path_, *, sam: Path_ | None = None, llava: Path_ | None = None) -> Parts:
+def gather(source: Source, *, sam: Source | None = None, llava: Source | None = None) -> Parts:
     """Put together a trained checkpoint, SAM and LLaVA.
 
     Args:
@@ -48,8 +46,8 @@ def gather(source: Path_, *, sam: Path_ | None = None, llava: Path_ | None = Non
         CheckpointError: a file is damaged, unsafe, of another architecture, or they do not go together.
         FetchError: something is not here and cannot be downloaded.
     """
-    source = resolved(source)
-    trained = _trained(source)
+    trained_path = resolved(source)
+    trained = _trained(trained_path)
     sam_path, llava_path = resolved(sam or SAM, SAM_NEEDS), resolved(llava or LLAVA, LLAVA_NEEDS)
     sam_weights, sam_name = _sam(sam_path)
     llava_weights, llava_config = _llava(llava_path)
@@ -57,7 +55,7 @@ def gather(source: Path_, *, sam: Path_ | None = None, llava: Path_ | None = Non
     config = Ivm7bConfig(
         sam=sam_sizes(shapes_of(sam_weights)),
         llava=llava_config,
-        decoder=decoder_sizes(shapes, _heads(source, shapes)),
+        decoder=decoder_sizes(shapes, _heads(trained_path, shapes)),
         projector=projector_sizes(shapes),
         lora=lora_sizes(shapes),
     )
@@ -67,15 +65,14 @@ def gather(source: Path_, *, sam: Path_ | None = None, llava: Path_ | None = Non
     def part(begins: Callable[[str], bool], key: Callable[[str], str]) -> dict[str, str]:
         return {key(name): name for name in own if begins(name)}
 
-    weights = matched(
-        sam_weights, part(lambda n: n.startswith("image_encoder."), sam_name), own, sam_path, ignored=_no_image_encoder
-    )
+    weights = matched(sam_weights, part(lambda n: n.startswith("image_encoder."), sam_name), own, sam_path)
     base = part(lambda n: n.startswith("llava.") and not TRAINED.match(n), llava_key)
     weights |= matched(llava_weights, base, own, llava_path, ignored=_not_needed_of_llava)
     weights |= matched(
-        trained, part(lambda n: bool(TRAINED.match(n)), trained_key), own, source, ignored=_is_discriminator
+        trained, part(lambda n: bool(TRAINED.match(n)), trained_key), own, trained_path, ignored=_is_discriminator
     )
-    return Parts(config, network, weights, llava_path, ", ".join(path.name for path in (source, sam_path, llava_path)))
+    origin = ", ".join(path.name for path in (trained_path, sam_path, llava_path))
+    return Parts(config, network, weights, llava_path, origin)
 
 
 def _trained(source: Path) -> Weights:
@@ -120,13 +117,13 @@ def _sam(path: Path) -> tuple[Weights, Callable[[str], str]]:
     if not path.is_dir():
         weights = read_file(path)
     else:
-        _check_type(path, ("sam", "sam_vision_model"), "SAM", "facebook/sam-vit-huge")
+        _check_type(path, ("sam", "sam_vision_model"), "SAM", SAM)
         weights = read_folder(path)
     for begin, name in (("image_encoder.", sam_key), ("vision_encoder.", sam_hub_key)):
         encoder = {key: stored for key, stored in weights.items() if key.startswith(begin)}
         if encoder:
             return encoder, name
-    raise CheckpointError(f"{path} holds no image encoder of SAM: give sam_vit_h_4b8939.pth or facebook/sam-vit-huge")
+    raise CheckpointError(f"{path} holds no image encoder of SAM: give sam_vit_h_4b8939.pth or {SAM}")
 
 
 def _llava(path: Path) -> tuple[Weights, dict[str, Any]]:
@@ -168,7 +165,3 @@ def _is_discriminator(key: str) -> bool:
 def _not_needed_of_llava(key: str) -> bool:
     """The vocabulary head is never asked; old files also hold what transformers works out by itself."""
     return key == "lm_head.weight" or key.endswith(("rotary_emb.inv_freq", "embeddings.position_ids"))
-
-
-def _no_image_encoder(_: str) -> bool:
-    return False

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ivm.core.errors import CheckpointError
+from ivm.core.hub import PROCESSOR, missing_files
 from ivm.core.model import RGBImage
 
 PROMPT = "USER: {image}\n{instruction} \n ASSISTANT:"
@@ -33,8 +34,8 @@ PROCESSOR_FILES = (
 )
 """Files of a LLaVA folder that say how to read pictures and text; not every folder has all."""
 
-_NEEDED = (("preprocessor_config.json", "processor_config.json"), ("tokenizer.json", "tokenizer.model"))
-"""Of each group one file must be there."""
+READER_NEEDS = (PROCESSOR, "tokenizer.json|tokenizer.model")
+"""Those without which nothing is read, as `core.hub.missing_files` takes them."""
 
 
 def squashed(image: RGBImage, size: int) -> Image.Image:
@@ -65,12 +66,11 @@ class Reader:
         Raises:
             CheckpointError: they are missing or damaged, or do not know the picture's token.
         """
-        for names in _NEEDED:
-            if not any((folder / name).is_file() for name in names):
-                raise CheckpointError(
-                    f"{folder} holds no {' or '.join(names)}: copy the processor's files "
-                    "(preprocessor_config.json, tokenizer.json, tokenizer_config.json) of that LLaVA there"
-                )
+        if missing := missing_files(folder, READER_NEEDS):
+            raise CheckpointError(
+                f"{folder} holds no {missing[0]}: copy the processor's files "
+                "(preprocessor_config.json, tokenizer.json, tokenizer_config.json) of that LLaVA there"
+            )
         from transformers import AutoImageProcessor, AutoTokenizer
 
         try:

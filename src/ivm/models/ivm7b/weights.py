@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ivm.core.errors import CheckpointError
+from ivm.models.pickled import DAMAGE
 
 _DTYPES = {
     "F64": torch.float64,
@@ -93,16 +94,12 @@ def _read_safetensors(path: Path) -> Weights:
     return weights
 
 
-_DAMAGE = (pickle.UnpicklingError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, OSError)
-"""What PyTorch raises at a file that is not whole, or holds more than numbers and names."""
-
-
 def _read_pickled(path: Path) -> Weights:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Detected pickle protocol")  # what follows from it is told below
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except _DAMAGE as error:
+    except (*DAMAGE, OSError) as error:
         # PyTorch's own words go on to explain how to run whatever a file holds, so they are not passed on.
         if isinstance(error, pickle.UnpicklingError) and "weights_only" in str(error).lower():
             raise CheckpointError(
@@ -114,14 +111,10 @@ def _read_pickled(path: Path) -> Weights:
             content = content[wrapper]
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f"{path} holds no named tensors: give a checkpoint of the model itself")
-    strange = [str(name) for name, value in content.items() if not isinstance(name, str) or not _is_tensor(value)]
+    strange = [str(key) for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if strange:
         raise CheckpointError(f"{path} holds {_list(strange)}, no named tensors: give a checkpoint of the model itself")
     return {name: Stored(tuple(value.shape), value.dtype, lambda v=value: v) for name, value in content.items()}  # type: ignore[misc]
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, Tensor)
 
 
 def read_folder(folder: Path) -> Weights:
