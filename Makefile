@@ -12,7 +12,7 @@ PIP_INSTALL := set -o pipefail; $(BIN)/python -m pip install --disable-pip-versi
 PIP_LINES := sed -nE 's/^ *(Downloading|Using cached) ([^ ]+).*/  \2/p'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format wheel story bench docs docs-serve clean
+.PHONY: help demo test check format wheel release story bench docs docs-serve clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1@\2/p' Makefile | awk -F@ '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -59,6 +59,11 @@ wheel: $(FULL) ## build sdist and wheel, install the wheel without PyTorch and u
 	@rm -rf dist
 	@$(BIN)/python -m build --outdir dist > /dev/null
 	@PYTHON=$(PYTHON) scripts/check_wheel.sh dist/*.whl
+
+release: $(FULL) ## build dist/ and use it in fresh environments, base and each extra; SBOMs, licences; ARGS="--only train"
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist > /dev/null
+	@$(BIN)/python -m scripts.release $(ARGS)
 
 story: $(FULL) ## the paper's chain from nothing to one page, in minutes; run it again to go on
 	@$(BIN)/python -m scripts.story $(ARGS)

@@ -1,13 +1,15 @@
-"""Use an installed `ivm` as a stranger would: no PyTorch, the paper's import, the seven pictures, the files it needs.
+"""Use an installed `ivm` as a stranger would: the paper's import, the seven pictures, the files it needs, a server.
 
-    python -I scripts/check_installed.py PICTURE
+    python -I scripts/check_installed.py PICTURE [EXTRA[,EXTRA]]
 
-Run by scripts/check_wheel.sh in an environment that holds nothing but the wheel and what it depends on.
+Run by scripts/check_wheel.sh and scripts/release.py in environments of nothing but ivm and what it depends on.
 """
 
 import importlib.util
+import re
 import subprocess
 import sys
+from importlib.metadata import requires
 from importlib.resources import files
 from pathlib import Path
 
@@ -23,10 +25,12 @@ SEVEN_KEYS = {
 MAX_MODEL_BYTES = 20_000_000
 
 
-def check_environment() -> None:
-    """PyTorch is not there, and the package comes from the wheel with its types and its model."""
-    if importlib.util.find_spec("torch") is not None:
-        sys.exit("PyTorch is installed here: the check would prove nothing")
+def check_environment(extras: str) -> None:
+    """PyTorch is there only if an extra asks for it, and the package is the built one with its types and its model."""
+    extra = extras.replace(",", "|") or "none"
+    asked = any(re.fullmatch(rf"torch\W.*extra == ['\"]({extra})['\"]", line) for line in requires("ivm") or ())
+    if asked != (importlib.util.find_spec("torch") is not None):
+        sys.exit("PyTorch is not installed" if asked else "PyTorch is installed, and nothing here asks for it")
     package = Path(str(files("ivm")))
     if "site-packages" not in package.parts:
         sys.exit(f"ivm was imported from {package}, not from the wheel")
@@ -60,7 +64,28 @@ def check_paper_snippet(picture: str) -> None:
     print(f"from IVM import load: {len(SEVEN_KEYS)} keys, found {result.found:.2f}")
 
 
+def check_server(picture: str) -> None:
+    """`ivm serve` answers the client, and stops when it is told to."""
+    from ivm.serving.client import Client
+
+    line = [sys.executable, "-I", "-m", "ivm", "serve", "--port", "0"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().strip()
+            (cup,) = Client(address).mask(picture, "the red cup")
+        finally:
+            server.terminate()
+            server.communicate()
+    if server.returncode:
+        sys.exit(f"ivm serve ended with {server.returncode}")
+    print(f"ivm serve: found {cup.found:.2f}")
+
+
 if __name__ == "__main__":
-    check_environment()
+    picture, extras = sys.argv[1], "".join(sys.argv[2:])
+    check_environment(extras)
     print_import_time()
-    check_paper_snippet(sys.argv[1])
+    check_paper_snippet(picture)
+    if "serve" in extras.split(","):
+        check_server(picture)

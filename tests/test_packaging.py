@@ -1,5 +1,6 @@
 """What pyproject.toml asks for and what constraints.txt pins go together."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -44,3 +45,11 @@ def test_the_citation_is_of_this_version_and_licence():
     told = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert (str(told["version"]), told["license"]) == (ivm.__version__, PROJECT["license"])
     assert told["references"][0]["title"] in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_changelog_and_the_citation_tell_the_same_release():
+    told = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    released = re.search(r"^date-released: (.+)$", told, re.MULTILINE)
+    assert released is not None
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[:2] == ["[Unreleased]", f"[{ivm.__version__}] - {released[1]}"]
