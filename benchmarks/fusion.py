@@ -26,8 +26,9 @@ from ivm.data.sources.scenes import SceneSource
 from ivm.labeling.calibration import Calibration
 from ivm.labeling.expert import Opinion
 from ivm.labeling.fitting import Calibrator
-from ivm.labeling.fusion import fuse, mask_iou
+from ivm.labeling.fusion import fuse
 from ivm.masking.heatmap import sigmoid, upsample_logits
+from ivm.masking.overlap import mask_iou
 
 SIZE = (160, 120)
 TEST_SEED, CALIBRATION_SEED = 900_100, 900_101

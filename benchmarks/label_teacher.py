@@ -22,10 +22,10 @@ from ivm.data.sources.base import Source
 from ivm.data.sources.finding import open_source
 from ivm.labeling.building import label_stages
 from ivm.labeling.expert import ExpertSpec
-from ivm.labeling.fusion import mask_iou
 from ivm.labeling.run import HereEngine, LabelRun
 from ivm.labeling.task import RecordTasks
 from ivm.labeling.writer import REJECTED
+from ivm.masking.overlap import mask_iou
 
 
 def label(source: Source, model: str, folder: Path) -> dict[str, tuple[Record, bool]]:

@@ -16,7 +16,8 @@ from ivm.core.model import RGBImage
 from ivm.data.coding import encode_picture
 from ivm.data.record import Record, SourceKind
 from ivm.data.shards import write_shard
-from ivm.evaluation.metrics import Mask, mask_iou
+from ivm.evaluation.metrics import Mask
+from ivm.masking.overlap import mask_iou
 
 from .spoil import draw_fault, spoil
 

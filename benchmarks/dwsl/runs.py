@@ -15,7 +15,7 @@ from ivm.core.model import Heatmap
 from ivm.data.augment import Augment
 from ivm.data.record import Record
 from ivm.data.shards import Shard
-from ivm.evaluation.metrics import mask_iou
+from ivm.masking.overlap import mask_iou
 from ivm.training.nano import NanoModule
 from ivm.training.nano_data import from_samples
 from ivm.training.recipe import NanoRecipe, read_recipe

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from ivm.evaluation.metrics import mask_iou, pointing_hit
+from ivm.evaluation.metrics import pointing_hit
 
 TRUTH = np.array(
     [
@@ -14,33 +13,6 @@ TRUTH = np.array(
     ],
     bool,
 )
-
-
-def test_iou_is_common_area_over_joint_area():
-    mask = np.array(
-        [
-            [0, 0, 1, 1],
-            [0, 0, 1, 1],
-            [0, 0, 0, 0],
-        ],
-        bool,
-    )
-    assert mask_iou(mask, TRUTH) == 2 / 6
-
-
-def test_iou_of_equal_masks_is_one_and_of_apart_ones_zero():
-    assert mask_iou(TRUTH, TRUTH) == 1
-    assert mask_iou(~TRUTH, TRUTH) == 0
-
-
-def test_iou_of_two_empty_masks_is_one():
-    empty = np.zeros((2, 3), bool)
-    assert mask_iou(empty, empty) == 1
-
-
-@given(arrays(bool, (3, 4)), arrays(bool, (3, 4)))
-def test_iou_is_symmetric_and_in_range(one, other):
-    assert 0 <= mask_iou(one, other) == mask_iou(other, one) <= 1
 
 
 @pytest.mark.parametrize(("row", "column", "hit"), [(1, 2, 1.0), (2, 2, 0.0), (0, 0, 0.0)])
@@ -63,7 +35,5 @@ def test_pointing_of_a_flat_heatmap_is_that_of_a_blind_guess(value):
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 3), bool), np.zeros((3, 4), np.uint8)])
 def test_masks_of_another_shape_or_type_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"bool|shape"):
-        mask_iou(wrong, TRUTH)
     with pytest.raises(ValueError, match=r"bool|shape"):
         pointing_hit(np.zeros((3, 4), np.float32), wrong)

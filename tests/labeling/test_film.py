@@ -13,7 +13,7 @@ from ivm.data.shards import Shard
 from ivm.labeling.expert import Expert, ExpertSpec
 from ivm.labeling.film import FilmLabeler, label_film
 from ivm.labeling.flow import FlowTracker
-from ivm.labeling.fusion import mask_iou
+from ivm.masking.overlap import mask_iou
 
 SIZE = 96
 

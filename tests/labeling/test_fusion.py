@@ -9,7 +9,8 @@ from ivm.core.errors import OptionError
 from ivm.labeling.calibration import Calibration, ExpertCalibration
 from ivm.labeling.expert import Opinion
 from ivm.labeling.fitting import FEWEST, Calibrator
-from ivm.labeling.fusion import fuse, grid_of, mask_iou, soft_overlap, union
+from ivm.labeling.fusion import fuse, grid_of, soft_overlap, union
+from ivm.masking.overlap import mask_iou
 
 
 def opinion(rows: list[str], *, strength: float = 5.0, presence: float = 0.9) -> Opinion:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from ivm.core.errors import OptionError
 from ivm.core.model import Heatmap, RGBImage
 from ivm.evaluation.bootstrap import Estimate, cluster_bootstrap
-from ivm.evaluation.metrics import Mask, mask_iou, pointing_hit
+from ivm.evaluation.metrics import Mask, pointing_hit
 from ivm.evaluation.objects import LabelledObject
 from ivm.inference.masker import Masker
+from ivm.masking.overlap import mask_iou
 
 PHRASES = ("{}", "pick up {}")
 """How an object is asked for; {} is its name."""

@@ -15,8 +15,9 @@ from ivm.data.tabletop.questions import Question, Questioner
 from ivm.data.tabletop.scene import Scene, SceneOptions, render
 from ivm.evaluation.bootstrap import Estimate, cluster_bootstrap
 from ivm.evaluation.masks.presence import auroc, calibration_error
-from ivm.evaluation.metrics import mask_iou, pointing_hit
+from ivm.evaluation.metrics import pointing_hit
 from ivm.inference.masker import Masker
+from ivm.masking.overlap import mask_iou
 
 HELD_OUT_SEED = 900_002
 """Seed of the scenes; no recipe trains on it, and calibration uses another."""

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ivm.core.errors import OptionError
 from ivm.labeling.calibration import STRONGEST, Calibration, ExpertCalibration
 from ivm.labeling.expert import Opinion
-from ivm.labeling.fusion import SIGNS, Fused, fuse, grid_of, mask_iou
+from ivm.labeling.fusion import SIGNS, Fused, fuse, grid_of
 from ivm.masking.heatmap import upsample_logits
+from ivm.masking.overlap import mask_iou
 
 FEWEST = 8
 """Labelled things below which nothing is learnt."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ivm.labeling.calibration import Calibration
 from ivm.labeling.expert import Opinion
 from ivm.masking.heatmap import sigmoid, upsample_logits
+from ivm.masking.overlap import mask_iou
 
 GRID = 192
 """Longer side of the grid on which opinions are joined."""
@@ -117,12 +118,6 @@ def soft_overlap(first: NDArray[np.float32], second: NDArray[np.float32]) -> flo
     both = float((first * second).sum())
     either = float(first.sum()) + float(second.sum()) - both
     return both / either if either > 1e-6 else 1.0
-
-
-def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_], *, empty: float = 1.0) -> float:
-    """Intersection over union of two masks, both (H, W); `empty` where both are empty."""
-    either = int(np.count_nonzero(first | second))
-    return int(np.count_nonzero(first & second)) / either if either else empty
 
 
 SIGNS = ("agreement", "worst agreement", "certainty", "presence", "pairs")

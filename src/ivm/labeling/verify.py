@@ -14,10 +14,10 @@ from ivm.core.errors import IvmError, OptionError
 from ivm.core.model import RGBImage
 from ivm.labeling.asking import Asker, ask_all, shown
 from ivm.labeling.expert import Expert
-from ivm.labeling.fusion import mask_iou
 from ivm.lmm.prompts import Prompt
 from ivm.lmm.questions import Question
 from ivm.masking.heatmap import sigmoid, upsample_logits
+from ivm.masking.overlap import mask_iou
 
 VERDICT_SCHEMA: dict[str, Any] = {
     "type": "object",
