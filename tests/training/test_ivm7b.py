@@ -221,9 +221,13 @@ def test_a_cache_needs_pictures_that_stay_the_same(recipe, tmp_path):
         dataclasses.replace(recipe, sam_cache=str(tmp_path))
 
 
-def test_a_run_of_another_kind_is_left_alone(recipe, run):
+@pytest.mark.parametrize("strategy", ["auto", "fsdp"])
+@pytest.mark.parametrize(
+    "other", [{"weighting": {}, "discriminator": {}}, {"discriminator": DWSL["discriminator"] | {"lora_rank": 3}}]
+)
+def test_a_run_of_another_kind_is_left_alone(recipe, run, strategy, other):
     with pytest.raises(TrainingError, match="choose another folder"):
-        train(dataclasses.replace(recipe, weighting={}, discriminator={}), run, progress=False)
+        train(dataclasses.replace(recipe, strategy=strategy, pictures_every=0, **other), run, progress=False)
 
 
 def test_missing_records_are_named(recipe, tmp_path):
@@ -239,6 +243,15 @@ def test_a_dry_run_counts_what_is_trained_without_reading_weights(recipe, tmp_pa
     assert [told.trained, told.frozen] == counts
     assert told.activations is None
     assert told.lines()[-1] == "2 steps of 2 pictures: 4 in all"
+
+
+def test_a_dry_run_tells_what_a_shard_takes(recipe):
+    """Of two processes each keeps SAM whole, and half of all else."""
+    whole = describe(dataclasses.replace(recipe, processes=2))
+    shard = describe(dataclasses.replace(recipe, processes=2, strategy="fsdp", pictures_every=0))
+    frozen = 4 * whole.parts["image_encoder"][1]
+    assert shard.weights == pytest.approx((whole.weights + frozen) / 2, abs=1000)
+    assert shard.learning == whole.learning // 2
 
 
 def test_what_misses_of_the_extra_full_is_told(recipe, run, tmp_path, monkeypatch):

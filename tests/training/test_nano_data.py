@@ -166,9 +166,7 @@ IMPOSSIBLE = [
     ({"discriminator": {"prior": 2}}, "prior"),
     ({"discriminator": {"first_steps": 3}}, "agreement"),
     ({"discriminator": {"first_steps": 3, "agreement": False}}, "first_steps"),
-    ({"strategy": "fsdp"}, "fsdp"),
-    ({"strategy": "fsdp", "pictures_every": 0}, "ema"),
-    ({"strategy": "fsdp", "pictures_every": 0, "ema": 0}, "ivm-7b"),
+    ({"strategy": "fsdp"}, "ivm-7b"),
     ({"accelerator": "tpu"}, "accelerator"),
     ({"accumulate": 0}, "accumulate"),
 ]

@@ -25,11 +25,11 @@ DAMAGE = (
 """What PyTorch raises at a checkpoint that is not whole, or holds more than numbers and names."""
 
 
-def unpacked(path: str | Path) -> Any:
-    """Read what `torch.save` wrote, without running anything in it.
+def unpacked(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint that `torch.save` wrote, without running anything in it.
 
     Raises:
-        CheckpointError: there is no file, it is damaged, or it holds more than numbers and names.
+        CheckpointError: there is no file, it is damaged, or it holds more than numbers by their names.
     """
     # PyTorch's own words go on to explain how to run whatever a file holds, so they are not passed on.
     refusal = CheckpointError(f"{path} is no checkpoint of `ivm train`, or a damaged one: give the last.ckpt of a run")
@@ -38,8 +38,11 @@ def unpacked(path: str | Path) -> Any:
             if not zipfile.is_zipfile(file):
                 raise refusal
             file.seek(0)
-            return torch.load(file, map_location="cpu", weights_only=True)
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"No checkpoint can be read at {path}: {error.strerror}") from None
     except DAMAGE as error:
         raise refusal from error
+    if not isinstance(content, dict):
+        raise refusal
+    return content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ class Description:
     Attributes:
         model: "nano" or "ivm-7b".
         parts: parameters of each part that are trained, and that are frozen.
-        weights: bytes of all weights in one process.
-        learning: bytes of gradients, the optimiser's two moments and the average.
+        weights: bytes of the weights that one process keeps.
+        learning: bytes of gradients, the optimiser's two moments and the average in one process.
         activations: bytes that one batch leaves for the backward pass, measured; None where that needs the whole model.
         steps: of the optimiser, those of the discriminator alone among them.
         pictures: a step shows to all processes.
@@ -97,8 +97,11 @@ def _large(recipe: Ivm7bRecipe) -> Description:
     with tempfile.TemporaryDirectory() as folder:
         parts = open_start(recipe, Path(folder))
 
+    shards = recipe.processes * recipe.nodes if recipe.strategy == "fsdp" else 1
+
     def size(name: str, stored: Stored) -> int:
-        return stored.numel * (4 if TRAINED.match(name) else precision(parts, recipe).itemsize)
+        whole = stored.numel * (4 if TRAINED.match(name) else precision(parts, recipe).itemsize)
+        return whole if name.startswith("image_encoder.") else whole // shards  # as `sharding.shard` does it
 
     groups: dict[str, tuple[int, int]] = {}
     for name, stored in parts.weights.items():
@@ -114,8 +117,9 @@ def _large(recipe: Ivm7bRecipe) -> Description:
         ours = parts.config.lora.rank if parts.config.lora else rank
         groups["discriminator"] = (groups["adapters"][0] * rank // ours + (width + 2) * inner + 2 * inner + 1, 0)
     weights = sum(size(name, stored) for name, stored in parts.weights.items())
-    weights += 4 * groups.get("discriminator", (0, 0))[0]
-    return _told(recipe, groups, weights, None, recipe.data().pictures)
+    weights += 4 * groups.get("discriminator", (0, 0))[0] // shards
+    told = _told(recipe, groups, weights, None, recipe.data().pictures)
+    return replace(told, learning=told.learning // shards)
 
 
 def _description(recipe: Recipe, parts: Mapping[str, nn.Module], activations: int, pictures: int) -> Description:

@@ -6,8 +6,6 @@ What needs the packages of [full] is imported late: `ivm export` asks here of an
 from __future__ import annotations
 
 import json
-import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from torch import Tensor
 from ivm.core.errors import CheckpointError
 from ivm.core.extras import require
 from ivm.core.files import write_files
+from ivm.models.pickled import unpacked
 from ivm.training.averaging import KEY as AVERAGE
 from ivm.training.ivm7b_recipe import PACKAGES
 
@@ -25,13 +24,12 @@ ABOUT = "ivm-7b"
 """Key of a checkpoint that says what a file of weights needs beside it."""
 
 _NETWORK = "network."
-_DAMAGE = (pickle.UnpicklingError, RuntimeError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile)
 
 
 def is_ivm7b(path: Path) -> bool:
     """Whether a file is a checkpoint of a run of IVM-7B; one that cannot be read is none."""
     try:
-        return ABOUT in _read(path)
+        return ABOUT in unpacked(path)
     except CheckpointError:
         return False
 
@@ -59,7 +57,7 @@ def export_ivm7b(checkpoint: Path, output: Path) -> Path:
     from ivm.models.ivm7b.parts import SIZES
     from ivm.models.ivm7b.weights import read_file
 
-    content = _read(checkpoint)
+    content = unpacked(checkpoint)
     if ABOUT not in content:
         raise CheckpointError(f"{checkpoint} is no checkpoint of `ivm train` for ivm-7b")
     tensors = _tensors(content)
@@ -81,15 +79,3 @@ def _tensors(content: dict[str, Any]) -> dict[str, Tensor]:
     own = {name.removeprefix(_NETWORK): value for name, value in state.items() if name.startswith(_NETWORK)}
     kept = {name: value for name, value in own.items() if TRAINED.match(name) and f".{JUDGING}." not in name}
     return {trained_key(name): value.float().contiguous() for name, value in kept.items()}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError(f"No checkpoint can be read at {path}: {error.strerror or error}") from None
-    except _DAMAGE:
-        raise CheckpointError(f"{path} is damaged, or no checkpoint of `ivm train`") from None
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} is no checkpoint of `ivm train`")
-    return content

@@ -24,7 +24,7 @@ from ivm.training.ivm7b_data import Ivm7bBatches
 from ivm.training.ivm7b_network import Judge, clip_pixels, image_tokens, point, sam_features
 from ivm.training.ivm7b_recipe import Ivm7bRecipe
 from ivm.training.ivm7b_start import filled
-from ivm.training.losses import discriminator_loss, mask_losses, mean_over_processes, weighted_mean
+from ivm.training.losses import discriminator_loss, mask_losses, weighted_mean
 from ivm.training.places import Places
 from ivm.training.sam_cache import FeatureCache
 from ivm.training.schedule import factors, take_rates
@@ -143,9 +143,7 @@ class Ivm7bModule(pl.LightningModule):
         return verdict.float()
 
     def _judging(self, verdict: Tensor, human: Tensor) -> Tensor:
-        return discriminator_loss(
-            verdict, human, judging=self.judge.judging, prior=self.judge.prior, count=mean_over_processes
-        )
+        return discriminator_loss(verdict, human, judging=self.judge.judging, prior=self.judge.prior)
 
     def trained(self) -> list[str]:
         """Names of all parameters that are trained."""
@@ -158,20 +156,23 @@ class Ivm7bModule(pl.LightningModule):
         checkpoint["places"] = self.places.gathered()
         checkpoint[ABOUT] = {"heads": self.config.decoder.heads}
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Check that everything that is trained is there.
+    def check_continues(self, checkpoint: dict[str, Any]) -> None:
+        """Check, before anything is loaded, that a checkpoint holds what is trained here.
 
         Raises:
-            TrainingError: the run was another: without this discriminator, or of other adapters.
+            TrainingError: its run was another: without this discriminator, or of other adapters.
         """
-        wanted = set(self.trained())
-        there = set(checkpoint.get("state_dict", wanted)) - {f"{_NETWORK}decoder.position"}
-        if wanted != there:
-            odd = sorted(wanted ^ there)
+        wanted = {name: value.shape for name, value in self.named_parameters() if value.requires_grad}
+        kept = {name: value.shape for name, value in checkpoint.get("state_dict", {}).items()}
+        kept.pop(f"{_NETWORK}decoder.position", None)
+        if odd := sorted({name for name, _ in wanted.items() ^ kept.items()}):
             raise TrainingError(
-                f"The last checkpoint is of another run ({odd[0]} and {len(odd) - 1} more parameters are only in one "
-                "of them): choose another folder"
+                f"The last checkpoint is of another run, for example in {odd[0]} ({len(odd)} parameters are in one of "
+                "them alone, or of another size): choose another folder"
             )
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take each process's place in the data."""
         self.places = Places(checkpoint.get("places"))
 
     def on_train_start(self) -> None:

@@ -54,13 +54,22 @@ def weighted_mean(losses: Tensor, weights: Tensor, counted: Tensor | None = None
     return (weights.detach() * losses * counted).sum() / counted.sum().clamp(min=1)
 
 
+def mean_over_processes(number: Tensor) -> Tensor:
+    """The mean of a scalar over all processes of a run, without a gradient; the scalar itself where there is one."""
+    if not torch.distributed.is_initialized():
+        return number
+    total = number.detach().clone()
+    torch.distributed.all_reduce(total)
+    return total / torch.distributed.get_world_size()
+
+
 def discriminator_loss(
     logits: Tensor,
     human: Tensor,
     *,
     judging: Judging = "classes",
     prior: float = 0.5,
-    count: Callable[[Tensor], Tensor] = lambda number: number,
+    count: Callable[[Tensor], Tensor] = mean_over_processes,
 ) -> Tensor:
     """Loss of telling human labels from machine labels.
 
@@ -91,12 +100,3 @@ def discriminator_loss(
         return as_human + as_machine
     bad = as_machine - prior * (F.softplus(logits) * human).sum() / humans
     return prior * as_human + bad.clamp(min=0)
-
-
-def mean_over_processes(number: Tensor) -> Tensor:
-    """The mean of a scalar over all processes of a run, without a gradient; the scalar itself where there is one."""
-    if not torch.distributed.is_initialized():
-        return number
-    total = number.detach().clone()
-    torch.distributed.all_reduce(total)
-    return total / torch.distributed.get_world_size()

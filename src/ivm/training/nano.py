@@ -16,7 +16,7 @@ from ivm.models.nano.network import NanoNetwork
 from ivm.training.discriminator import Claim, MaskDiscriminator, agreement
 from ivm.training.examples import Examples
 from ivm.training.judge import SHOWN, shown
-from ivm.training.losses import discriminator_loss, mask_losses, mean_over_processes, weighted_mean
+from ivm.training.losses import discriminator_loss, mask_losses, weighted_mean
 from ivm.training.nano_data import PLACE, NanoBatches
 from ivm.training.places import Places
 from ivm.training.recipe import NanoRecipe
@@ -145,9 +145,7 @@ class NanoModule(pl.LightningModule):
         return verdict.float()
 
     def _judging(self, verdict: Tensor, human: Tensor) -> Tensor:
-        return discriminator_loss(
-            verdict, human, judging=self.judge.judging, prior=self.judge.prior, count=mean_over_processes
-        )
+        return discriminator_loss(verdict, human, judging=self.judge.judging, prior=self.judge.prior)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the discriminator apart, so that `state_dict` is the network's, and each process's place in the data."""

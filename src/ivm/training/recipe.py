@@ -64,11 +64,11 @@ class NanoRecipe(RunSettings):
         Raises:
             RecipeError: a value is impossible; the message names it.
         """
+        if self.strategy == "fsdp":
+            raise RecipeError("The recipe's strategy fsdp is for ivm-7b: an ivm-nano fits any GPU, so use ddp")
         super().__post_init__()
         check_number("render_ahead", self.render_ahead, 0, 64, whole=True)
         check_flag("tabletop", self.tabletop)
-        if self.strategy == "fsdp":
-            raise RecipeError("The recipe's strategy fsdp is for ivm-7b: an ivm-nano fits any GPU, so use ddp")
         for name in ("start", "trunk"):
             if not isinstance(getattr(self, name), str | None):
                 raise RecipeError(

@@ -17,6 +17,7 @@ from ivm.core.errors import DeviceError, TrainingError
 from ivm.core.extras import require
 from ivm.models.nano.encoder import load_trunk
 from ivm.models.nano.weights import load_network
+from ivm.models.pickled import unpacked
 from ivm.training.averaging import TrainedAverage
 from ivm.training.checkpoints import WholeCheckpoints
 from ivm.training.examples import ExamplePictures
@@ -61,13 +62,16 @@ def make_module(recipe: Recipe, output: Path) -> pl.LightningModule:
         CheckpointError: the weights to start from are damaged or do not go together.
         TrainingError: they are of another network, or `output` holds the run of one.
     """
+    last = output / LAST
     if isinstance(recipe, Ivm7bRecipe):
         require(*PACKAGES, extra="full")
         from ivm.training.ivm7b import Ivm7bModule
         from ivm.training.ivm7b_start import open_start
 
-        return Ivm7bModule(recipe, open_start(recipe, output))
-    last = output / LAST
+        large = Ivm7bModule(recipe, open_start(recipe, output))
+        if last.exists():
+            large.check_continues(unpacked(last))
+        return large
     if last.exists():
         kept = dataclasses.replace(load_network(last).config, kinds=1, colors=1)
         if kept != recipe.sizes():
