@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -183,15 +184,28 @@ def test_a_film_shows_the_mask(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
-def test_the_command_names_mistakes(tmp_path):
-    def robot(*arguments):
-        line = [sys.executable, "-m", "ivm", "robot", *arguments]
-        environment = os.environ | {"COLUMNS": "300", "TERM": "dumb", "NO_COLOR": "1"}
-        return subprocess.run(line, capture_output=True, text=True, timeout=200, env=environment)
+def robot(*arguments):
+    line = [sys.executable, "-m", "ivm", "robot", *map(str, arguments)]
+    environment = os.environ | {"COLUMNS": "300", "TERM": "dumb", "NO_COLOR": "1"}
+    return subprocess.run(line, capture_output=True, text=True, timeout=280, env=environment)
 
-    done = robot("mask", str(tmp_path), "-o", str(tmp_path / "x"))
+
+def test_the_report_is_told_as_json_too(can_draw, tmp_path):
+    recipe, place = tmp_path / "recipe.yaml", tmp_path / "run"
+    recipe.write_text(json.dumps(TINY | {"arms": [{"name": "plain"}]}))
+    done = robot("report", recipe, "-o", place, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    [row] = told["cells"]
+    assert (row["arm"], row["level"], row["episodes"]) == ("plain", "trained", 1)
+    assert told["page"] == str(place / "report.html")
+    assert (place / "report.html").is_file()
+
+
+def test_the_command_names_mistakes(tmp_path):
+    done = robot("mask", tmp_path, "-o", tmp_path / "x")
     assert done.returncode == 70
     assert "no LeRobot data set" in done.stderr
-    done = robot("report", str(tmp_path / "none.yaml"), "-o", str(tmp_path / "x"))
+    done = robot("report", tmp_path / "none.yaml", "-o", tmp_path / "x")
     assert done.returncode == 61
     assert not (tmp_path / "x").exists()
