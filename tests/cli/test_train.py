@@ -93,7 +93,7 @@ def test_the_exported_folder_is_complete(exported):
     assert not any(here in path.read_bytes() for path in exported.iterdir()), "no path of the machine is told"
 
 
-@pytest.mark.parametrize(("height", "width"), [(288, 384), (384, 288)])
+@pytest.mark.parametrize(("height", "width"), [(352, 480), (480, 352)])
 def test_the_exported_graphs_answer_as_the_network_does(exported, height, width):
     network = load_network(exported.parent / "run" / "last.ckpt")
     scale, bias = json.loads((exported / "model.json").read_text())["calibration"]
@@ -109,6 +109,21 @@ def test_the_exported_graphs_answer_as_the_network_does(exported, height, width)
     meant = torch.sigmoid(logits).numpy()
     assert np.abs(1 / (1 + np.exp(-np.stack(told.logits))) - meant).max() < 1e-2
     assert np.abs(told.presence - torch.sigmoid(scale * presence + bias).numpy()).max() < 1e-2
+
+
+def test_an_encoder_in_8_bits_is_smaller_and_says_so(exported):
+    done = ivm(exported.parent, "export", "run/last.ckpt", "--int8", "-o", "small", "--scenes", "32")
+    assert (done.returncode, done.stderr) == (0, "")
+    small = exported.parent / "small"
+    about = json.loads((small / "model.json").read_text())["encoder"]
+    assert about["bits"] == 8
+    assert 0 < about["mean_difference"] < 5e-3
+    assert (small / "predictor.onnx").read_bytes() == (exported / "predictor.onnx").read_bytes()
+    image = np.random.default_rng(0).integers(0, 256, (352, 480, 3), np.uint8)
+    told, exact = (NanoOnnx(of, device="cpu", threads=1) for of in (small, exported))
+    one, other = (model.predict(model.encode([image]), QUESTIONS[:1]).logits[0] for model in (told, exact))
+    assert not np.array_equal(one, other)
+    assert np.abs(one - other).mean() < 0.1
 
 
 def test_the_exported_model_masks_a_picture(exported):

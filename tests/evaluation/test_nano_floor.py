@@ -8,7 +8,7 @@ from ivm.evaluation.grounding import Grounding, answer_all
 from ivm.evaluation.objects import read_objects
 from ivm.inference.zoo import EMBEDDED, load
 
-FLOOR_POINTING = 0.935
+FLOOR_POINTING = 0.955
 FLOOR_IOU = 0.825
 
 pytestmark = pytest.mark.skipif(

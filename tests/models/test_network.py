@@ -4,6 +4,7 @@ import torch
 from ivm.core.errors import OptionError
 from ivm.core.instruction import MAX_WORDS, check_instruction, token_batch
 from ivm.models.nano.network import NanoConfig, NanoNetwork
+from ivm.models.nano.predictor import SURE, steadied
 from tiny_run import TINY_NETWORK
 
 QUESTIONS = ["the red cup", "put the duck on the green plate, please"]
@@ -162,3 +163,43 @@ def test_impossible_sizes_are_refused_at_birth(sizes, name):
 
 def test_lists_are_as_good_as_tuples():
     assert NanoConfig(widths=[8] * 7) == NanoConfig(widths=(8,) * 7)
+
+
+def test_a_lone_sure_place_is_held_to_its_surroundings():
+    logits = torch.full((1, 16, 16), -4.0)
+    logits[0, 8, 8] = 9.0
+    logits[0, 2, 2] = 1.5
+    held = steadied(logits)
+    assert held[0, 8, 8] == SURE
+    logits[0, 8, 8] = SURE
+    assert torch.equal(held, logits), "all others stay"
+
+
+def test_a_heatmap_is_highest_inside_and_not_at_a_rim():
+    logits = torch.full((1, 24, 24), -8.0)
+    logits[0, 6:18, 6:18] = 6.0
+    logits[0, 6, 10] = 7.0  # by chance
+    held = steadied(logits)
+    row, column = divmod(int(held.argmax()), 24)
+    assert 9 <= row < 15
+    assert 9 <= column < 15
+    assert torch.equal(held > 0, logits > 0), "the mask stays"
+
+
+def test_training_sees_logits_as_they_are(network):
+    image, asked = picture(), tokens(*QUESTIONS)
+    features = [x.expand(2, *x.shape[1:]) for x in network.encoder(image)]
+    with torch.no_grad():
+        network.predictor.logits.bias += 20  # sure everywhere
+        try:
+            answers = network.predictor(*features, asked)[0]
+            network.predictor.train()
+            for part in network.predictor.modules():
+                if isinstance(part, torch.nn.BatchNorm2d):
+                    part.eval()
+            raw = network.predictor(*features, asked)[0]
+        finally:
+            network.predictor.logits.bias -= 20
+            network.eval()
+    torch.testing.assert_close(steadied(raw), answers)
+    assert not torch.equal(raw, answers)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -33,6 +35,21 @@ def presence_logits(network: NanoNetwork, *, batches: int, seed: int = HELD_OUT_
         logits.append(answer)
         truth.append(torch.from_numpy(batch.present))
     return torch.cat(logits), torch.cat(truth)
+
+
+def sample(count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return pictures of held-out scenes (N, H, W, 3) uint8 and the tokens of a question about each (N, L, P) int64."""
+    stream = TabletopStream(
+        seed=HELD_OUT_SEED,
+        fresh=count,
+        pictures=count,
+        memory=count,
+        questions=1,
+        scene_size=(480, 352),
+        sizes=((480, 352),),
+    )
+    batch = next(stream.batches())
+    return batch.image, batch.tokens
 
 
 def fit_calibration(logits: Tensor, truth: Tensor) -> tuple[float, float]:
