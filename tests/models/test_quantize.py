@@ -39,8 +39,8 @@ def weights(path):
 def test_all_but_the_first_and_the_last_convolutions_are_in_8_bits(network, sample, tmp_path):
     folder = export(network, tmp_path / "nano", sample=sample)
     types = weights(folder / "encoder.onnx")
-    # The stem, two of the first stage's block, the way of colours and edges and two maps of classes stay in float; those
-    # of at least 256 weights are kept in 16 bits.
+    # The stem, two of the first stage's block, the way of colours and edges and two maps of classes stay in float, and
+    # are kept in 16 bits where they have at least 256 weights.
     assert types["FLOAT"] + types["FLOAT16"] == 6
     assert types["INT8"] == types.total() - 6
     assert json.loads((folder / "model.json").read_text())["encoder"]["bits"] == 8
