@@ -22,6 +22,7 @@ from ivm.core import errors
 from ivm.core.instruction import token_batch
 from ivm.inference.nano_onnx import NanoOnnx
 from ivm.models.nano.weights import load_network
+from ivm.training.export_ivm7b import ABOUT
 from ivm.training.nano import NanoModule
 from ivm.training.recipe import NanoRecipe
 from mishaps import no_large_files
@@ -214,6 +215,7 @@ def test_ctrl_c_ends_both_processes_and_the_run_goes_on(place):
 
 
 MISTAKES = {
+    "8 bits for IVM-7B": (["export", "large.ckpt", "--int8"], errors.OptionError, "--quantize int8"),
     "an override without a value": (["train", "tiny.yaml", "steps"], errors.RecipeError, "key=value"),
     "an override of nothing": (["train", "tiny.yaml", "data.picturez=3"], errors.RecipeError, "picturez"),
     "an impossible override": (["train", "tiny.yaml", "learning_rate=fast"], errors.RecipeError, "learning_rate"),
@@ -234,6 +236,7 @@ def test_a_mistake_is_named(place, monkeypatch, arguments, error, words):
     monkeypatch.chdir(place)
     (place / "odd.yaml").write_text(yaml.safe_dump({"data": {"picturez": 3}}))
     torch.save(tiny_checkpoint(), place / "good.ckpt")
+    torch.save(tiny_checkpoint(**{ABOUT: {}}), place / "large.ckpt")
     before = sorted(place.rglob("*"))
     done = CliRunner().invoke(app, arguments)
     assert type(done.exception) is error

@@ -66,6 +66,6 @@ def test_without_a_sample_the_encoder_stays_in_float(network, tmp_path):
 
 def test_answers_that_change_too_much_are_refused(network, sample, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "MEAN_TOLERANCE", 1e-9)
-    with pytest.raises(CheckpointError, match="export it in float"):
+    with pytest.raises(CheckpointError, match="without --int8"):
         export(network, tmp_path / "nano", sample=sample)
     assert not (tmp_path / "nano").exists()

@@ -210,7 +210,7 @@ def _difference(
     if not difference < MEAN_TOLERANCE:
         raise CheckpointError(
             f"In 8 bits the answers of this network change by {difference:.4f} in the mean, above {MEAN_TOLERANCE}: "
-            "nothing was written; export it in float, or train it longer"
+            "nothing was written; export it without --int8, or train it longer"
         )
     return difference
 

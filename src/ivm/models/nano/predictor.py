@@ -131,7 +131,8 @@ class _Match(nn.Module):
 def _expected(asked_NJK: Tensor, shown_NKHW: Tensor) -> Tensor:
     """Return (N, J, H, W), how likely each place shows a class that each slot asks for."""
     # A softmax over K, written out: ONNX Runtime takes several times as long for one that is not over the last axis.
-    odds = (shown_NKHW.float() - shown_NKHW.float().amax(1, keepdim=True)).exp().flatten(2)
+    shown = shown_NKHW.float()
+    odds = (shown - shown.amax(1, keepdim=True)).exp().flatten(2)
     likely = asked_NJK.float().sigmoid() @ odds / odds.sum(1, keepdim=True)
     return likely.reshape(*likely.shape[:2], *shown_NKHW.shape[2:])
 
