@@ -1,12 +1,15 @@
 import io
+import json
 import pickle
 import zipfile
 
+import numpy as np
 import pytest
 import torch
 
 from ivm.core.errors import CheckpointError
-from ivm.models.nano.export import export
+from ivm.inference.nano_onnx import NanoOnnx
+from ivm.models.nano.export import Calibration, export
 from ivm.models.nano.network import NanoConfig, NanoNetwork
 from ivm.models.nano.weights import averaged, load_network
 from mishaps import Trap
@@ -48,6 +51,21 @@ def test_exported_weights_are_loaded_again_to_16_bits(exported):
     assert again.config == network.config
     for name, value in again.state_dict().items():
         torch.testing.assert_close(value, network.state_dict()[name], atol=1e-3, rtol=1e-3)
+
+
+def test_a_calibration_is_in_the_graph_and_not_in_the_weights(exported, tmp_path):
+    network, path = exported
+    asked = Calibration(scale=2.0, bias=-1.0, shift=0.5)
+    calibrated = export(network, tmp_path / "calibrated", calibration=asked)
+    assert json.loads((calibrated / "model.json").read_text())["calibration"] == asked._asdict()
+    assert (calibrated / "network.safetensors").read_bytes() == path.read_bytes()
+    image = np.zeros((64, 64, 3), np.uint8)
+    told, raw = (
+        model.predict(model.encode([image]), ["the red cup"]) for model in map(NanoOnnx, (calibrated, path.parent))
+    )
+    np.testing.assert_allclose(told.logits[0], raw.logits[0] + 0.5, atol=1e-4)
+    logit = np.log(raw.presence / (1 - raw.presence))
+    np.testing.assert_allclose(told.presence, 1 / (1 + np.exp(1 - 2 * logit)), atol=1e-4)
 
 
 @pytest.mark.parametrize(

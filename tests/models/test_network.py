@@ -1,10 +1,12 @@
 import pytest
 import torch
+from torch.nn import functional as F
 
 from ivm.core.errors import OptionError
 from ivm.core.instruction import MAX_WORDS, check_instruction, token_batch
 from ivm.models.nano.network import NanoConfig, NanoNetwork
-from ivm.models.nano.predictor import SURE, steadied
+from ivm.models.nano.predictor import MATCH_CHANNELS, SLOTS, SURE, ordered, steadied
+from ivm.models.nano.weights import load_network, weights_file
 from tiny_run import TINY_NETWORK
 
 QUESTIONS = ["the red cup", "put the duck on the green plate, please"]
@@ -121,7 +123,8 @@ def test_what_matches_is_both_of_the_kind_and_of_the_color():
         head.bias.copy_(torch.tensor(wanted))
     kinds = torch.tensor([[0.0, 0, 30], [30, 30, 0]])[None, :, None]
     colors = torch.tensor([[0.0, 30, 0], [0, 0, 0], [30, 0, 30]])[None, :, None]
-    kind, color, both, _ = match(kinds, colors, torch.zeros(1, 1, 16), torch.zeros(1, 1)).unflatten(1, (4, -1))[0]
+    shown = match(kinds, colors, torch.zeros(1, 1, 16), torch.zeros(1, 1))
+    kind, color, both, *_ = shown.unflatten(1, (-1, SLOTS))[0]
     close = {"atol": 1e-5, "rtol": 0}
     torch.testing.assert_close(kind[0, 0], torch.tensor([1.0, 1, 0]), **close)
     torch.testing.assert_close(color[0, 0], torch.tensor([1.0, 0, 1]), **close)
@@ -165,11 +168,65 @@ def test_lists_are_as_good_as_tuples():
     assert NanoConfig(widths=[8] * 7) == NanoConfig(widths=(8,) * 7)
 
 
+def test_where_a_match_stands_among_others():
+    """Two large things, a small one to the right and above: what counts is their order, not their place."""
+    match = torch.zeros(1, 1, 40, 80)
+    match[..., 4:8, 66:70] = 1
+    match[..., 20:30, 38:48] = 1
+    match[..., 28:38, 50:60] = 0.9
+    column, row, size = ordered(match)[0, :, 0]
+    small, first, second = (5, 67), (25, 43), (33, 55)
+    assert column[first] < -0.4 < 0.2 < column[second] < 0.8 < column[small]
+    assert row[small] < -0.8 < row[first] < row[second]
+    assert size[small] < -0.5
+    assert size[first] > 0.9
+    hazy = ordered(match.clamp(min=0.05))[0, 0, 0]
+    torch.testing.assert_close(hazy, column, atol=0.1, rtol=0)
+
+
+def test_nothing_that_matches_has_an_order_without_numbers_that_are_none():
+    assert torch.isfinite(ordered(torch.zeros(1, 2, 8, 8))).all()
+
+
+def test_weights_from_before_matches_were_ordered_answer_as_they_did(network, tmp_path):
+    older = build(kinds=5, colors=3)
+    kept = 4 * MATCH_CHANNELS // 7
+    with torch.no_grad():
+        for layer in (older.predictor.place, older.predictor.matched):
+            layer.weight[:, layer.in_channels - MATCH_CHANNELS + kept :] = 0
+    file = tmp_path / "older.safetensors"
+    new = load_network(file_of(older, file))
+    assert torch.equal(new.predictor.matched.weight, older.half().float().predictor.matched.weight)
+
+    narrow = NanoNetwork(older.config)
+    narrow.load_state_dict(older.state_dict())
+    for layer in (narrow.predictor.place, narrow.predictor.matched):
+        layer.weight = torch.nn.Parameter(layer.weight[:, : layer.in_channels - MATCH_CHANNELS + kept])
+    del narrow.predictor.match.orders
+    loaded = load_network(file_of(narrow, file))
+    for told, meant in zip(ask(loaded, picture(), *QUESTIONS)[:2], ask(new, picture(), *QUESTIONS)[:2], strict=True):
+        torch.testing.assert_close(told, meant)
+
+
+def file_of(network, path):
+    path.write_bytes(weights_file(network))
+    return path
+
+
+def fours(logits):
+    """The logits of a map (N, H, W) as `steadied` takes them, 2 x 2 at a place."""
+    return F.pixel_unshuffle(logits[:, None], 2)
+
+
+def held_of(logits):
+    return F.pixel_shuffle(steadied(fours(logits)), 2)[:, 0]
+
+
 def test_a_lone_sure_place_is_held_to_its_surroundings():
     logits = torch.full((1, 16, 16), -4.0)
     logits[0, 8, 8] = 9.0
     logits[0, 2, 2] = 1.5
-    held = steadied(logits)
+    held = held_of(logits)
     assert held[0, 8, 8] == SURE
     logits[0, 8, 8] = SURE
     assert torch.equal(held, logits), "all others stay"
@@ -179,10 +236,10 @@ def test_a_heatmap_is_highest_inside_and_not_at_a_rim():
     logits = torch.full((1, 24, 24), -8.0)
     logits[0, 6:18, 6:18] = 6.0
     logits[0, 6, 10] = 7.0  # by chance
-    held = steadied(logits)
+    held = held_of(logits)
     row, column = divmod(int(held.argmax()), 24)
-    assert 9 <= row < 15
-    assert 9 <= column < 15
+    assert 8 <= row < 16
+    assert 8 <= column < 16
     assert torch.equal(held > 0, logits > 0), "the mask stays"
 
 
@@ -201,5 +258,5 @@ def test_training_sees_logits_as_they_are(network):
         finally:
             network.predictor.logits.bias -= 20
             network.eval()
-    torch.testing.assert_close(steadied(raw), answers)
+    torch.testing.assert_close(held_of(raw), answers)
     assert not torch.equal(raw, answers)

@@ -13,7 +13,7 @@ from ivm.cli.options import Debug
 from ivm.core.errors import OptionError, OutputError
 
 SAMPLE = 48
-"""Pictures for `--int8`: half to measure the encoder's maps on, half to compare its answers."""
+"""Pictures for `--int8`: half to measure maps on, half to compare answers."""
 
 
 def export(
@@ -29,16 +29,16 @@ def export(
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of that earlier stage in the average.")] = 0.5,
     int8: Annotated[
         bool,
-        typer.Option(
-            "--int8", help="ivm-nano's encoder in 8 bits, about twice as fast on a CPU; refused where answers change."
-        ),
+        typer.Option("--int8", help="ivm-nano in 8 bits, nearly twice as fast on a CPU; refused where answers change."),
     ] = False,
-    scenes: Annotated[int, typer.Option(min=32, help="Unseen scenes on which `found` is calibrated.")] = 640,
+    scenes: Annotated[
+        int, typer.Option(min=32, help="Unseen scenes on which `found` and heatmaps are calibrated.")
+    ] = 640,
     debug: Debug = False,
 ) -> None:
     """Export a trained model, and check that what was written is what was trained.
 
-    An ivm-nano becomes ONNX, its `found` calibrated; an ivm-7b one file of safetensors with what was trained.
+    An ivm-nano becomes ONNX, `found` and heatmaps calibrated; an ivm-7b one file of safetensors with what was trained.
 
     Example: ivm export runs/nano/last.ckpt --int8 -o my-nano; ivm mask photo.jpg "the cup" --model my-nano
     """
@@ -47,7 +47,7 @@ def export(
     require("torch", "onnx", "numba", extra="train")
     from ivm.models.nano.export import export as write
     from ivm.models.nano.weights import averaged, load_network
-    from ivm.training.calibrate import fit_calibration, presence_logits, sample
+    from ivm.training.calibrate import ask, fit, sample
 
     if checkpoint.suffix != ".safetensors" and (written := _large(checkpoint, output, int8)):
         emit(
@@ -58,9 +58,9 @@ def export(
     if average_with is not None:
         network = averaged(network, load_network(average_with), share)
     _check_folder(output)
-    calibration = fit_calibration(*presence_logits(network, batches=scenes // 16))
+    calibration = fit(ask(network, scenes=scenes))
     pictures = sample(SAMPLE) if int8 else None
-    folder = write(network, output, calibration=calibration, about={"calibration": calibration}, sample=pictures)
+    folder = write(network, output, calibration=calibration, sample=pictures)
     emit(f"Exported to {folder}. To use it: ivm mask PICTURE INSTRUCTION --model {folder}")
 
 

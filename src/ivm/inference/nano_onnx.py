@@ -26,6 +26,18 @@ from ivm.inference.grid import input_size, resize
 MAX_ROWS = 32
 """Pictures or questions that go through a graph at once; more are taken in turns, so memory stays bounded."""
 
+_SPINNING = (
+    {
+        "session.intra_op.allow_spinning": "1",
+        "session.intra_op.spin_duration_us": "20",
+        "session.force_spinning_stop": "1",  # at the end of a run
+    }
+    if tuple(map(int, ort.__version__.split(".")[:2])) >= (1, 26)  # before, how long threads spin was not to be chosen
+    else {"session.intra_op.allow_spinning": "0"}
+)
+"""How a thread waits for the next operator: 20 microseconds awake are enough for most, and save a tenth of the time on
+free cores (`python -m benchmarks mask`); longer ones cost more than that where other programs want the cores."""
+
 _ORT_ERRORS: tuple[type[Exception], ...] = tuple(
     kind for kind in vars(ort_state).values() if isinstance(kind, type) and issubclass(kind, Exception)
 )
@@ -134,8 +146,9 @@ def _session_options(threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what goes wrong is told by an error, once
-    # Idle threads that spin would take the cores from whatever encodes the last answer's pictures.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads that spin all the time would take the cores from whatever encodes the last answer's pictures.
+    for name, value in _SPINNING.items():
+        options.add_session_config_entry(name, value)
     return options
 
 

@@ -83,7 +83,7 @@ class Questioner:
                 return question
         draw = self.rng.random()
         if self.clear and draw < 0.72:
-            for ask, until in ((self._two, 0.14), (self._side, 0.28), (self._color, 0.34), (self._single, 1.0)):
+            for ask, until in ((self._two, 0.14), (self.side, 0.28), (self._color, 0.34), (self._single, 1.0)):
                 if draw < until and (question := ask()) is not None:
                     return question
         return self._absent()
@@ -169,7 +169,7 @@ class Questioner:
         text = self.choice(TWO_TARGETS).format(first.text, second.text)
         return self.answer(text, "two", first.ids | second.ids, first.undecided | second.undecided)
 
-    def _side(self) -> Question | None:
+    def side(self) -> Question | None:
         """Ask for the one of several that is farthest left or right, or clearly the largest or smallest."""
         target = self.target()
         if self.rng.random() < 0.75:

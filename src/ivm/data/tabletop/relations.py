@@ -31,6 +31,11 @@ STEEPEST = 2.5
 """How much longer a stretch of the table may be than it looks, away from the camera, for the lowest of cameras."""
 
 
+def side(asker: Questioner) -> Question | None:
+    """Ask for the leftmost, rightmost, largest or smallest of several, more often than a `Questioner` does anyway."""
+    return asker.side()
+
+
 def depth(asker: Questioner) -> Question | None:
     """Ask for the one of several that is plainly the nearest or the farthest."""
     phrase = asker.phrase(asker.target())
@@ -115,6 +120,7 @@ def material(asker: Questioner) -> Question | None:
 
 
 RELATIONS: dict[str, Callable[[Questioner], Question | None]] = {
+    "side": side,
     "depth": depth,
     "beside": beside,
     "nearest": nearest,

@@ -6,8 +6,9 @@ import hashlib
 import json
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from ivm.core.extras import optional
 from ivm.core.files import write_files
 from ivm.core.instruction import token_batch
 from ivm.models.nano.network import Features, NanoNetwork
-from ivm.models.nano.quantize import quantized
+from ivm.models.nano.quantize import ENCODER_PLAN, PREDICTOR_PLAN, Inputs, quantized
 from ivm.models.nano.weights import WEIGHTS, weights_file
 
 ENCODER, PREDICTOR = FILES = "encoder.onnx", "predictor.onnx"
@@ -28,11 +29,25 @@ INPUT_AREA = 150 * STRIDE**2
 """Pixels at which a picture is read, 480 x 352 of a picture of 4:3. Training shows crops, enlarged, so that things are
 larger there than in a whole picture of the same size; reading larger pictures than those of training makes up for it
 (Touvron et al., "Fixing the train-test resolution discrepancy", arXiv 1906.06423). Chosen on rendered scenes, `ivm eval
-scenes`, as the largest that an encoder in 8 bits reads in the time that was wanted."""
+scenes`, as the largest that a network in 8 bits reads in the time that was wanted."""
 TOLERANCE = 2e-2
 """Greatest difference in probability that storing weights in 16 bits may make."""
 MEAN_TOLERANCE = 5e-3
-"""Greatest mean difference in probability that an encoder in 8 bits may make."""
+"""Greatest mean difference in probability that 8 bits may make."""
+
+
+class Calibration(NamedTuple):
+    """What makes answers mean what they say; see `training.calibrate`."""
+
+    scale: float = 1.0
+    """Of the presence logit."""
+    bias: float = 0.0
+    """Added to it."""
+    shift: float = 0.0
+    """Added to the logits of a heatmap, so that what is above 0 makes the best mask."""
+
+
+AS_TRAINED = Calibration()
 
 
 class _EncoderGraph(nn.Module):
@@ -48,25 +63,25 @@ class _EncoderGraph(nn.Module):
 
 
 class _PredictorGraph(nn.Module):
-    """Features and tokens in, logits and a calibrated probability out."""
+    """Features and tokens in, calibrated logits and a calibrated probability out."""
 
-    def __init__(self, network: NanoNetwork, calibration: tuple[float, float]) -> None:
+    def __init__(self, network: NanoNetwork, calibration: Calibration) -> None:
         super().__init__()
-        self.predictor, (self.scale, self.bias) = network.predictor, calibration
+        self.predictor, self.calibration = network.predictor, calibration
 
     def forward(
         self, f4: Tensor, f8: Tensor, f16: Tensor, kinds: Tensor, colors: Tensor, tokens: Tensor
     ) -> tuple[Tensor, Tensor]:
         logits, presence = self.predictor(f4, f8, f16, kinds, colors, tokens)
-        return logits, torch.sigmoid(self.scale * presence + self.bias)
+        scale, bias, shift = self.calibration
+        return logits + shift, torch.sigmoid(scale * presence + bias)
 
 
 def export(
     network: NanoNetwork,
     output: str | Path,
     *,
-    calibration: tuple[float, float] = (1.0, 0.0),
-    about: dict[str, Any] | None = None,
+    calibration: Calibration = AS_TRAINED,
     sample: tuple[NDArray[np.uint8], NDArray[np.int64]] | None = None,
 ) -> Path:
     """Write `encoder.onnx`, `predictor.onnx` and `model.json` once they were seen to answer as the network does.
@@ -76,11 +91,10 @@ def export(
     Args:
         network: in evaluation mode.
         output: folder, made if need be; what was there stays as it was when anything goes wrong.
-        calibration: scale and bias of the presence logit, from `training.calibrate`.
-        about: more keys for `model.json`, such as the recipe and figures.
+        calibration: from `training.calibrate`.
         sample: pictures (N, H, W, 3) uint8, and the tokens (N, L, P) int64 of a question about each; N is at least 2.
-            If it is given, the encoder works in 8 bits: on one half of the pictures its maps are measured, on the
-            other its answers are compared.
+            If it is given, convolutions work in 8 bits: on one half of the pictures their maps are measured, on the
+            other the answers are compared.
 
     Raises:
         CheckpointError: the graphs differ from the network, or those in 8 bits too much from those in float.
@@ -108,15 +122,11 @@ def export(
     )
     graphs = dict(zip(FILES, map(_halve, written), strict=True))
     _check(graphs, image, tokens, wanted)
-    about = dict(about or {})
+    about = {}
     if sample is not None:
         pictures, questions = sample
-        half = len(pictures) // 2
-        exact, graphs[ENCODER] = graphs[ENCODER], _halve(quantized(written[0], pictures[:half]))
-        about["encoder"] = {
-            "bits": 8,
-            "mean_difference": _difference(graphs, exact, pictures[half:], questions[half:]),
-        }
+        exact, graphs = graphs, _in_8_bits(written, graphs, pictures[::2], questions[::2])
+        about["eight_bits"] = {"mean_difference": _difference(graphs, exact, pictures[1::2], questions[1::2])}
     card = {
         "format": "ivm-nano",
         "version": 1,
@@ -126,6 +136,7 @@ def export(
         "features": list(Features._fields),
         "parameters": sum(p.numel() for part in (network.encoder, network.predictor) for p in part.parameters()),
         "sha256": {name: hashlib.sha256(graph).hexdigest() for name, graph in graphs.items()},
+        "calibration": calibration._asdict(),
         **about,
     }
     text = json.dumps(card, indent=2) + "\n"
@@ -182,8 +193,8 @@ def _halve(model: Any) -> bytes:
 
 def _check(graphs: dict[str, bytes], image: Tensor, tokens: Tensor, wanted: tuple[Tensor, Tensor]) -> None:
     """Run the graphs, at the size of export and at another, and compare."""
-    encoder, predictor = (_session(graph) for graph in graphs.values())
-    logits, presence = _answer(encoder, predictor, image.numpy(), tokens.numpy())
+    sessions = _sessions(graphs)
+    logits, presence = _answer(sessions, image.numpy(), tokens.numpy())
     answers = ((torch.from_numpy(logits).sigmoid(), wanted[0].sigmoid()), (torch.from_numpy(presence), wanted[1]))
     difference = max(float((told - meant).abs().max()) for told, meant in answers)
     if not difference < TOLERANCE:
@@ -191,20 +202,30 @@ def _check(graphs: dict[str, bytes], image: Tensor, tokens: Tensor, wanted: tupl
             f"The exported graphs differ from the network by {difference:.4f}, above {TOLERANCE}: nothing was written"
         )
     other = np.zeros((1, 224, 160, 3), np.uint8)
-    if _answer(encoder, predictor, other, token_batch(["a much longer question about it"]))[0].shape != (1, 112, 80):
+    if _answer(sessions, other, token_batch(["a much longer question about it"]))[0].shape != (1, 112, 80):
         raise CheckpointError("The exported graphs do not take pictures of every size: nothing was written")
 
 
+def _in_8_bits(
+    written: Sequence[Any], exact: dict[str, bytes], pictures: NDArray[np.uint8], questions: NDArray[np.int64]
+) -> dict[str, bytes]:
+    """Return both graphs with convolutions in 8 bits, their ranges measured on what the exact ones see."""
+    encoder = _session(exact[ENCODER])
+    images = [{"image": pictures[i : i + 1]} for i in range(len(pictures))]
+    asked = (_features(encoder, one) | {"tokens": questions[i : i + 1]} for i, one in enumerate(images))
+    whole = quantized(written[0], ENCODER_PLAN, images), quantized(written[1], PREDICTOR_PLAN, asked)
+    return dict(zip(FILES, map(_halve, whole), strict=True))
+
+
 def _difference(
-    graphs: dict[str, bytes], exact: bytes, pictures: NDArray[np.uint8], questions: NDArray[np.int64]
+    graphs: dict[str, bytes], exact: dict[str, bytes], pictures: NDArray[np.uint8], questions: NDArray[np.int64]
 ) -> float:
-    """Return the mean difference in probability between these graphs and those with the exact encoder."""
-    encoder, predictor = (_session(graph) for graph in graphs.values())
-    reference = _session(exact)
+    """Return the mean difference in probability between these graphs and the exact ones."""
+    ours, reference = _sessions(graphs), _sessions(exact)
     apart = []
     for i in range(len(pictures)):
         one = pictures[i : i + 1], questions[i : i + 1]
-        told, meant = (torch.from_numpy(_answer(which, predictor, *one)[0]).sigmoid() for which in (encoder, reference))
+        told, meant = (torch.from_numpy(_answer(both, *one)[0]).sigmoid() for both in (ours, reference))
         apart.append(float((told - meant).abs().mean()))
     difference = float(np.mean(apart))
     if not difference < MEAN_TOLERANCE:
@@ -219,10 +240,18 @@ def _session(graph: bytes) -> Any:
     return optional("onnxruntime").InferenceSession(graph, providers=["CPUExecutionProvider"])
 
 
+def _sessions(graphs: dict[str, bytes]) -> tuple[Any, Any]:
+    return _session(graphs[ENCODER]), _session(graphs[PREDICTOR])
+
+
 def _answer(
-    encoder: Any, predictor: Any, image: NDArray[np.uint8], tokens: NDArray[np.int64]
+    sessions: tuple[Any, Any], image: NDArray[np.uint8], tokens: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return logits and presence, of graphs that give them in this order."""
-    features = dict(zip(Features._fields, encoder.run(None, {"image": image}), strict=True))
-    logits, presence = predictor.run(None, features | {"tokens": tokens})
+    encoder, predictor = sessions
+    logits, presence = predictor.run(None, _features(encoder, {"image": image}) | {"tokens": tokens})
     return logits, presence
+
+
+def _features(encoder: Any, inputs: Inputs) -> dict[str, NDArray[np.float32]]:
+    return dict(zip(Features._fields, encoder.run(None, inputs), strict=True))

@@ -16,14 +16,19 @@ from ivm.models.nano.encoder import conv, twice
 SLOTS = 3
 """Things that one instruction may ask for, each with its own kinds and colours."""
 
-MATCH_CHANNELS = 4 * SLOTS
+ORDERS = 3
+"""Ways to tell several alike apart: from left to right, from far to near, from small to large."""
+
+MATCH_CHANNELS = (4 + ORDERS) * SLOTS
 _FAINT = 0.01
 """Least match whose logarithm is told apart."""
+_THING = 11
+"""Side in places of the map of kinds within which matches count as one thing's, for its size."""
 
 SURE = 2.0
 """Logit from which a place is held to its surroundings, a probability of 0.88: masks are not changed by it."""
-AROUND = 7
-"""Side in places of the square of surroundings. Chosen on rendered scenes."""
+AROUND = 3
+"""Side of the square of surroundings, in blocks of 2 x 2 places. Chosen on rendered scenes."""
 
 
 class _Attention(nn.Module):
@@ -117,15 +122,22 @@ class _Match(nn.Module):
         self.words = _Attention(width, width, config.text_heads)
         self.norm = nn.LayerNorm(width)
         self.kinds, self.colors = nn.Linear(width, config.kinds), nn.Linear(width, config.colors)
+        self.orders = nn.Linear(width, ORDERS)
 
     def forward(self, kinds: Tensor, colors: Tensor, words_NLD: Tensor, bias_NL: Tensor) -> Tensor:
-        """Return (N, 4 J, H/8, W/8): for each slot the kinds, the colours, their product and its logarithm."""
+        """Return (N, 7 J, H/8, W/8): for each slot the kinds, the colours, their product and its logarithm.
+
+        After these, for each of the `ORDERS`, the product times how far on it is among all that match, in [-1, 1],
+        turned round or left out as the words want it.
+        """
         slots = self.slots.expand(words_NLD.shape[0], -1, -1)
         slots = self.norm(slots + self.words(slots, words_NLD, bias_NL))
         kind = _expected(self.kinds(slots), kinds)
         color = _expected(self.colors(slots), colors)
         both = kind * color
-        return torch.cat([kind, color, both, (both + _FAINT).log()], 1)
+        asked = self.orders(slots).tanh().mT[..., None, None]
+        wanted = (both[:, None] * ordered(both.float()) * asked).flatten(1, 2)
+        return torch.cat([kind, color, both, (both + _FAINT).log(), wanted], 1)
 
 
 def _expected(asked_NJK: Tensor, shown_NKHW: Tensor) -> Tensor:
@@ -137,16 +149,32 @@ def _expected(asked_NJK: Tensor, shown_NKHW: Tensor) -> Tensor:
     return likely.reshape(*likely.shape[:2], *shown_NKHW.shape[2:])
 
 
-def steadied(logits_NHW: Tensor) -> Tensor:
+def ordered(match_NJHW: Tensor) -> Tensor:
+    """Return (N, 3, J, H, W) in [-1, 1]: where each place stands among all that matches, in each of the `ORDERS`.
+
+    "The left cup" is left of the other cups, not left in the picture: what counts is the share of the match that lies
+    before a place.
+    """
+    match = match_NJHW.square()  # what hardly matches has many places, and counts for little
+    total = match.sum((2, 3), keepdim=True) + _FAINT
+    column, row = match.sum(2, keepdim=True), match.sum(3, keepdim=True)
+    left, above = (column.cumsum(3) - column / 2) / total, (row.cumsum(2) - row / 2) / total
+    around = match
+    for shape in ((_THING, 1), (1, _THING)):
+        around = F.avg_pool2d(around, shape, 1, (shape[0] // 2, shape[1] // 2))
+    size = around / (around.amax((2, 3), keepdim=True) + _FAINT / _THING**2)
+    shares = torch.stack([left.expand_as(match), above.expand_as(match), size], 1)
+    return 2 * shares - 1
+
+
+def steadied(logits_N4HW: Tensor) -> Tensor:
     """Let no sure place be surer than its surroundings, so that a heatmap is highest well inside of what it means.
 
-    Logits up to `SURE` stay as they are.
+    Args:
+        logits_N4HW: the logits of each 2 x 2 places; up to `SURE` they stay as they are.
     """
-    around = logits_NHW[:, None]
-    for shape in ((AROUND, 1), (1, AROUND)):  # a row and then a column cost two sevenths of a square
-        padding = (shape[0] // 2, shape[1] // 2)
-        around = F.avg_pool2d(around, shape, 1, padding, count_include_pad=False)
-    return logits_NHW.minimum(around[:, 0].clamp(min=SURE))
+    around = F.avg_pool2d(logits_N4HW.mean(1, keepdim=True), AROUND, 1, AROUND // 2, count_include_pad=False)
+    return logits_N4HW.minimum(around.clamp(min=SURE))
 
 
 class Predictor(nn.Module):
@@ -198,9 +226,9 @@ class Predictor(nn.Module):
         x16 = self.mix[2](flat.transpose(1, 2).unflatten(2, (height, width)))
         x8 = self.mix[1](self.film[1](f8, sentence) + self.matched(match) + twice(self.down[0](x16)))
         x4 = self.mix[0](self.film[0](f4, sentence) + twice(self.down[1](x8)))
-        logits = F.pixel_shuffle(self.logits(x4), 2)[:, 0].float()
-        blocks = F.avg_pool2d(logits[:, None], 8).flatten(2)
+        fours = self.logits(x4).float()
+        blocks = F.avg_pool2d(fours.mean(1, keepdim=True), 4).flatten(2)
         seen = (blocks.softmax(-1) @ x16.float().flatten(2).transpose(1, 2))[:, 0]
         best = torch.cat([blocks.amax(-1), match[:, 2 * SLOTS : 3 * SLOTS].amax((2, 3))], 1)
         presence = self.presence(torch.cat([seen, x16.amax((2, 3)), sentence, best], 1))[:, 0].float()
-        return logits if self.training else steadied(logits), presence
+        return F.pixel_shuffle(fours if self.training else steadied(fours), 2)[:, 0], presence

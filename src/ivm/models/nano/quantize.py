@@ -1,32 +1,52 @@
-"""The encoder of `ivm-nano` in whole numbers of 8 bits: about half the time on a CPU, which buys larger pictures."""
+"""`ivm-nano` in whole numbers of 8 bits: about half the time on a CPU, which buys larger pictures."""
 
 from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ivm.core.extras import optional
 
-IN_FLOAT = ("trunk.stem.", "trunk.stages.0.", "raw.", "kinds.", "colors.")
-"""Convolutions that stay in float: the first, whose errors all others inherit (eight bits there double the error of the
+Inputs = Mapping[str, NDArray[Any]]
+"""What goes into a graph, by name."""
+
+
+class Plan(NamedTuple):
+    """What of a graph is put into 8 bits."""
+
+    operators: tuple[str, ...]
+    in_float: tuple[str, ...]
+    """How the names of the weights begin whose convolutions stay in float."""
+
+
+ENCODER_PLAN = Plan(
+    ("Conv", "Add", "Concat", "Resize", "Clip", "Relu"),
+    ("encoder.trunk.stem.", "encoder.trunk.stages.0.", "encoder.raw.", "encoder.kinds.", "encoder.colors."),
+)
+"""In float stay the first convolutions, whose errors all others inherit (eight bits there double the error of the
 features), and the last, which cost next to nothing."""
 
+PREDICTOR_PLAN = Plan(
+    ("Conv", "Relu"), ("predictor.place.", "predictor.matched.", "predictor.down.", "predictor.logits.")
+)
+"""Only the three that look around are worth it."""
 
-def quantized(encoder: Any, pictures: NDArray[np.uint8]) -> Any:
-    """Return the encoder's graph with 8-bit convolutions (Jacob et al., arXiv 1712.05877).
+
+def quantized(graph: Any, plan: Plan, examples: Iterable[Inputs]) -> Any:
+    """Return a graph with 8-bit convolutions (Jacob et al., arXiv 1712.05877).
 
     Weights have a scale for each channel, and 7 bits: products of 8 bits overflow on processors that add them in pairs
     into 16 bits, those before AVX-512 VNNI, and the answers would differ from machine to machine.
 
     Args:
-        encoder: an `onnx.ModelProto` in float32, from bytes `image` to features.
-        pictures: (N, H, W, 3) uint8, to measure the range of each map on; H and W are multiples of 32.
+        graph: an `onnx.ModelProto` in float32.
+        plan: of this graph.
+        examples: to measure the range of each map on.
 
     Returns:
         An `onnx.ModelProto`.
@@ -36,21 +56,19 @@ def quantized(encoder: Any, pictures: NDArray[np.uint8]) -> Any:
     """
     onnx, tools = optional("onnx"), optional("onnxruntime.quantization")
     float_nodes = [
-        node.name
-        for node in encoder.graph.node
-        if node.op_type == "Conv" and node.input[1].startswith(tuple(f"encoder.{name}" for name in IN_FLOAT))
+        node.name for node in graph.graph.node if node.op_type == "Conv" and node.input[1].startswith(plan.in_float)
     ]
     logger = logging.getLogger()
     before = logger.level
     logger.setLevel(logging.ERROR)  # the tool advises to run another tool first, which this graph does not need
     try:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "encoder.onnx"
+            path = Path(folder) / "graph.onnx"
             tools.quantize_static(
-                encoder,
+                graph,
                 path,
-                _reader(tools, pictures),
-                op_types_to_quantize=["Conv", "Add", "Concat", "Resize", "Clip", "Relu"],
+                _reader(tools, examples),
+                op_types_to_quantize=list(plan.operators),
                 nodes_to_exclude=float_nodes,
                 activation_type=tools.QuantType.QUInt8,
                 weight_type=tools.QuantType.QInt8,
@@ -62,15 +80,14 @@ def quantized(encoder: Any, pictures: NDArray[np.uint8]) -> Any:
         logger.setLevel(before)
 
 
-def _reader(tools: Any, pictures: NDArray[np.uint8]) -> Any:
-    """Hand the pictures out one by one, as the tool wants them."""
+def _reader(tools: Any, examples: Iterable[Inputs]) -> Any:
+    """Hand the examples out one by one, as the tool wants them."""
 
     class Reader(tools.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.pictures: Iterator[NDArray[np.uint8]] = iter(pictures)
+            self.examples = iter(examples)
 
-        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-            picture = next(self.pictures, None)
-            return None if picture is None else {"image": picture[None]}
+        def get_next(self) -> Inputs | None:
+            return next(self.examples, None)
 
     return Reader()

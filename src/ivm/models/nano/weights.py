@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from ivm.core.errors import CheckpointError
 from ivm.models.nano.network import NanoConfig, NanoNetwork
@@ -15,6 +16,10 @@ from ivm.models.pickled import unpacked
 
 WEIGHTS = "network.safetensors"
 """The network as PyTorch has it, in 16 bits, for a later run of training to start from; the graphs do without."""
+
+_ORDERS = ("predictor.match.orders.weight", "predictor.match.orders.bias")
+_READ_MATCH = ("predictor.place.weight", "predictor.matched.weight")
+"""Convolutions whose last input channels are the match."""
 
 
 def load_network(path: str | Path) -> NanoNetwork:
@@ -28,11 +33,22 @@ def load_network(path: str | Path) -> NanoNetwork:
         sizes, state = read(path)
         kinds, colors = (len(state[f"encoder.{name}.bias"]) for name in ("kinds", "colors"))
         network = NanoNetwork(NanoConfig(**sizes, kinds=kinds, colors=colors))
-        network.load_state_dict(state)
+        network.load_state_dict(_widened(state, network))
     except (KeyError, TypeError, AttributeError, IndexError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(f"{path} is no checkpoint of `ivm train` for ivm-nano: {reason}") from None
     return network.eval()
+
+
+def _widened(state: dict[str, Tensor], network: NanoNetwork) -> dict[str, Tensor]:
+    """Give weights from before the `predictor.ORDERS` what they lack, so that they answer as they did."""
+    new = network.state_dict()
+    if any(name in state for name in _ORDERS):
+        return state
+    wide = state | {name: new[name] for name in _ORDERS}
+    for name in _READ_MATCH:
+        wide[name] = F.pad(state[name], (0, 0, 0, 0, 0, new[name].shape[1] - state[name].shape[1]))
+    return wide
 
 
 def averaged(first: NanoNetwork, second: NanoNetwork, share: float) -> NanoNetwork:
