@@ -8,7 +8,7 @@ import ivm
 from ivm.masking.sheet import Panel, draw_sheet
 
 ROOT = Path(__file__).parents[1]
-INSTRUCTION = "put the cheese on the green plate"
+INSTRUCTION = "put the cheese in the blue bowl"
 PANELS = {
     "image": "the picture",
     "heatmap_image": "heatmap",

@@ -8,8 +8,8 @@ from ivm.evaluation.grounding import Grounding, answer_all
 from ivm.evaluation.objects import read_objects
 from ivm.inference.zoo import EMBEDDED, load
 
-FLOOR_POINTING = 0.955
-FLOOR_IOU = 0.825
+FLOOR_POINTING = 0.97
+FLOOR_IOU = 0.83
 
 pytestmark = pytest.mark.skipif(
     not (EMBEDDED / "ivm-nano" / "model.json").is_file(), reason="the weights of ivm-nano are not in the package"

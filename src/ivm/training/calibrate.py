@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ivm.data.tabletop.stream import MASK_ONE, UNKNOWN, TabletopStream
+from ivm.core.instruction import token_batch
+from ivm.data.tabletop.questions import Question, Questioner
+from ivm.data.tabletop.scene import SceneOptions, render
+from ivm.data.tabletop.stream import UNKNOWN
 from ivm.models.nano.export import Calibration
 from ivm.models.nano.network import NanoNetwork
 
@@ -20,11 +25,11 @@ HELD_OUT_SEED = 900_001
 READ = (480, 352)
 """Width and height at which an exported network reads a picture of 4:3, see `models.nano.export.INPUT_AREA`."""
 
+WHOLE = SceneOptions(width=640, height=480)
+"""What the scenes are like."""
+
 LEVELS = torch.linspace(0.3, 0.6, 13)
 """Probabilities of which one becomes the edge of what is found."""
-
-PICTURES = 16
-"""Scenes of a batch."""
 
 
 class Asked(NamedTuple):
@@ -39,51 +44,51 @@ class Asked(NamedTuple):
 
 
 def ask(network: NanoNetwork, *, scenes: int, seed: int = HELD_OUT_SEED) -> Asked:
-    """Ask four questions about each of so many held-out scenes, seen at the size that an exported network reads.
+    """Ask four questions about each of so many held-out scenes, each seen whole and at the size that is read.
+
+    The crops of training would not do: things are larger there, and their masks best at another level.
 
     Args:
         network: in evaluation mode.
-        scenes: how many, rounded down to batches of `PICTURES`.
+        scenes: how many.
         seed: of the scenes.
     """
-    stream = _scenes(seed, PICTURES, questions=4)
     answers = []
-    for batch, _ in zip(stream.batches(), range(scenes // PICTURES), strict=False):
-        image = torch.from_numpy(batch.image).permute(0, 3, 1, 2).float()
+    for image, questions in _scenes(scenes, seed, questions=4):
+        tokens = torch.from_numpy(token_batch([question.instruction for question in questions]))
+        pixels = torch.from_numpy(image)[None].permute(0, 3, 1, 2).float()
         with torch.no_grad():
-            logits, presence, _ = network(image, torch.from_numpy(batch.tokens), torch.from_numpy(batch.picture))
-        there = torch.from_numpy(batch.present)
-        answers.append((presence, there, _overlap(logits[there > 0], torch.from_numpy(batch.mask)[there > 0])))
+            logits, presence, _ = network(pixels, tokens, torch.zeros(len(questions), dtype=torch.int64))
+        present = torch.tensor([question.present for question in questions])
+        masks = torch.from_numpy(np.stack([question.mask for question in questions]))[present]
+        told = F.interpolate(logits[present][:, None], masks.shape[1:], mode="bilinear")[:, 0]
+        answers.append((presence, present.float(), _overlap(told.sigmoid(), masks)))
     return Asked(*map(torch.cat, zip(*answers, strict=True)))
 
 
-def _overlap(logits: Tensor, mask: Tensor) -> Tensor:
-    """Return (N, 13), the IoU of each map above each level, where the mask is decided."""
-    decided, truth = (mask != UNKNOWN).flatten(1), (mask > MASK_ONE // 2).flatten(1)
-    told = logits.sigmoid().flatten(1)
+def _overlap(told: Tensor, masks: Tensor) -> Tensor:
+    """Return (N, 13), the IoU of each heatmap above each level with a mask of `Question.mask`."""
+    decided, truth = (masks != UNKNOWN).flatten(1), (masks == 1).flatten(1)
     overlaps = []
     for level in LEVELS:
-        inside, wanted = (told > level) & decided, truth & decided
-        overlaps.append((inside & wanted).sum(1) / (inside | wanted).sum(1).clamp(min=1))
+        inside = (told.flatten(1) > level) & decided
+        overlaps.append((inside & truth).sum(1) / (inside | truth).sum(1).clamp(min=1))
     return torch.stack(overlaps, 1)
 
 
-def _scenes(seed: int, count: int, questions: int) -> TabletopStream:
-    return TabletopStream(
-        seed=seed,
-        fresh=count,
-        pictures=count,
-        memory=count,
-        questions=questions,
-        scene_size=READ,
-        sizes=(READ,),
-    )
+def _scenes(count: int, seed: int, questions: int) -> Iterator[tuple[NDArray[np.uint8], list[Question]]]:
+    """Yield pictures as they are read, and what is asked about each."""
+    for number in range(count):
+        scene = render((seed, number), WHOLE, supersample=1)
+        asker = Questioner(scene.ids, scene.things, np.random.default_rng((seed, number, 1)))
+        image = cv2.resize(scene.image, READ, interpolation=cv2.INTER_AREA)
+        yield np.asarray(image, np.uint8), asker.ask(questions)
 
 
 def sample(count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return pictures of held-out scenes (N, H, W, 3) uint8 and the tokens of a question about each (N, L, P) int64."""
-    batch = next(_scenes(HELD_OUT_SEED, count, questions=1).batches())
-    return batch.image, batch.tokens
+    images, questions = zip(*_scenes(count, HELD_OUT_SEED, questions=1), strict=True)
+    return np.stack(images), token_batch([one.instruction for (one,) in questions])
 
 
 def fit(asked: Asked) -> Calibration:
