@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from ivm.core.instruction import token_batch
 from ivm.data.tabletop.questions import Question, Questioner
 from ivm.data.tabletop.scene import SceneOptions, render
-from ivm.data.tabletop.stream import UNKNOWN
 from ivm.models.nano.export import Calibration
 from ivm.models.nano.network import NanoNetwork
 
@@ -68,12 +67,14 @@ def ask(network: NanoNetwork, *, scenes: int, seed: int = HELD_OUT_SEED) -> Aske
 
 def _overlap(told: Tensor, masks: Tensor) -> Tensor:
     """Return (N, 13), the IoU of each heatmap above each level with a mask of `Question.mask`."""
-    decided, truth = (masks != UNKNOWN).flatten(1), (masks == 1).flatten(1)
     overlaps = []
-    for level in LEVELS:
-        inside = (told.flatten(1) > level) & decided
-        overlaps.append((inside & truth).sum(1) / (inside | truth).sum(1).clamp(min=1))
-    return torch.stack(overlaps, 1)
+    for heat, mask in zip(told, masks, strict=True):
+        step = torch.bucketize(heat, LEVELS)  # how many levels lie below a place
+        inside, outside = (
+            torch.bincount(step[mask == value], minlength=len(LEVELS) + 1).flip(0).cumsum(0).flip(0) for value in (1, 0)
+        )
+        overlaps.append(inside[1:] / (inside[0] + outside[1:]).clamp(min=1))
+    return torch.stack(overlaps) if overlaps else torch.zeros(0, len(LEVELS))
 
 
 def _scenes(count: int, seed: int, questions: int) -> Iterator[tuple[NDArray[np.uint8], list[Question]]]:
