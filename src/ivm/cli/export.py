@@ -10,6 +10,7 @@ import typer
 
 from ivm.cli.console import emit
 from ivm.cli.options import Debug
+from ivm.cli.progress import bar
 from ivm.core.errors import OptionError, OutputError
 
 SAMPLE = 48
@@ -58,7 +59,8 @@ def export(
     if average_with is not None:
         network = averaged(network, load_network(average_with), share)
     _check_folder(output)
-    calibration = fit(ask(network, scenes=scenes))
+    with bar("calibrating") as progress:
+        calibration = fit(ask(network, scenes=scenes, progress=progress))
     pictures = sample(SAMPLE) if int8 else None
     folder = write(network, output, calibration=calibration, sample=pictures)
     emit(f"Exported to {folder}. To use it: ivm mask PICTURE INSTRUCTION --model {folder}")

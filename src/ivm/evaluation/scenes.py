@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from ivm.core.errors import OptionError
-from ivm.data.tabletop.mujoco_studio import MujocoScenes
-from ivm.data.tabletop.questions import Question, Questioner
-from ivm.data.tabletop.scene import Scene, SceneOptions, render
+from ivm.data.tabletop.asked import asked_scenes
 from ivm.evaluation.bootstrap import Estimate, cluster_bootstrap
 from ivm.evaluation.masks.presence import auroc, calibration_error
 from ivm.evaluation.metrics import pointing_hit
@@ -21,11 +18,6 @@ from ivm.masking.overlap import mask_iou
 
 HELD_OUT_SEED = 900_002
 """Seed of the scenes; no recipe trains on it, and calibration uses another."""
-
-SIZE = SceneOptions(width=640, height=480)
-
-RENDERERS = ("fast", "mujoco")
-"""Who may draw the scenes: the renderer that the tables of training come from, or MuJoCo."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,28 +34,6 @@ class SceneScore:
     iou: float | None
     """`mask_iou` on the decided pixels; None for what is absent."""
     found: float
-
-
-def painter(renderer: str, seed: int) -> Callable[[int], Scene]:
-    """What draws scene number n of a seed, 640x480.
-
-    Raises:
-        OptionError: there is no such renderer.
-    """
-    if renderer == "fast":
-        return lambda number: render((seed, number), SIZE, supersample=1)
-    if renderer == "mujoco":
-        return MujocoScenes(seed, SIZE, supersample=1).scene
-    raise OptionError(f"renderer must be one of {', '.join(RENDERERS)}, not {renderer!r}")
-
-
-def asked_scenes(scenes: int, questions: int, seed: int, renderer: str) -> Iterator[tuple[int, Scene, list[Question]]]:
-    """Draw scenes 0, 1, ... and what is asked about each; arguments and errors as those of `answer_scenes`."""
-    paint = painter(renderer, seed)
-    for number in range(scenes):
-        scene = paint(number)
-        asker = Questioner(scene.ids, scene.things, np.random.default_rng((seed, number, 1)))
-        yield number, scene, asker.ask(questions)
 
 
 def answer_scenes(
@@ -83,7 +53,7 @@ def answer_scenes(
         questions: asked about each.
         seed: of scenes and questions.
         threshold: in [0, 1]; the heatmap above it is the mask.
-        renderer: one of `RENDERERS`.
+        renderer: one of `ivm.data.tabletop.asked.RENDERERS`.
 
     Raises:
         OptionError: there is no such renderer.

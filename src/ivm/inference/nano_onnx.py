@@ -36,7 +36,7 @@ _SPINNING = (
     else {"session.intra_op.allow_spinning": "0"}
 )
 """How a thread waits for the next operator: 20 microseconds awake are enough for most, and save a tenth of the time on
-free cores (`python -m benchmarks mask`); longer ones cost more than that where other programs want the cores."""
+free cores; longer ones cost more than that where other programs want the cores."""
 
 _ORT_ERRORS: tuple[type[Exception], ...] = tuple(
     kind for kind in vars(ort_state).values() if isinstance(kind, type) and issubclass(kind, Exception)

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ivm.core.instruction import token_batch
-from ivm.data.tabletop.questions import Question, Questioner
-from ivm.data.tabletop.scene import SceneOptions, render
+from ivm.data.parts import Progress, silent
+from ivm.data.tabletop.asked import asked_scenes
+from ivm.data.tabletop.questions import Question
 from ivm.models.nano.export import Calibration
 from ivm.models.nano.network import NanoNetwork
 
@@ -23,9 +24,6 @@ HELD_OUT_SEED = 900_001
 
 READ = (480, 352)
 """Width and height at which an exported network reads a picture of 4:3, see `models.nano.export.INPUT_AREA`."""
-
-WHOLE = SceneOptions(width=640, height=480)
-"""What the scenes are like."""
 
 LEVELS = torch.linspace(0.3, 0.6, 13)
 """Probabilities of which one becomes the edge of what is found."""
@@ -42,7 +40,7 @@ class Asked(NamedTuple):
     """(M, 13) float32: of the questions whose target is there, the IoU of the heatmap above each of the `LEVELS`."""
 
 
-def ask(network: NanoNetwork, *, scenes: int, seed: int = HELD_OUT_SEED) -> Asked:
+def ask(network: NanoNetwork, *, scenes: int, seed: int = HELD_OUT_SEED, progress: Progress = silent) -> Asked:
     """Ask four questions about each of so many held-out scenes, each seen whole and at the size that is read.
 
     The crops of training would not do: things are larger there, and their masks best at another level.
@@ -51,6 +49,7 @@ def ask(network: NanoNetwork, *, scenes: int, seed: int = HELD_OUT_SEED) -> Aske
         network: in evaluation mode.
         scenes: how many.
         seed: of the scenes.
+        progress: told after each scene how many are done.
     """
     answers = []
     for image, questions in _scenes(scenes, seed, questions=4):
@@ -62,6 +61,7 @@ def ask(network: NanoNetwork, *, scenes: int, seed: int = HELD_OUT_SEED) -> Aske
         masks = torch.from_numpy(np.stack([question.mask for question in questions]))[present]
         told = F.interpolate(logits[present][:, None], masks.shape[1:], mode="bilinear")[:, 0]
         answers.append((presence, present.float(), _overlap(told.sigmoid(), masks)))
+        progress(len(answers), scenes)
     return Asked(*map(torch.cat, zip(*answers, strict=True)))
 
 
@@ -79,11 +79,8 @@ def _overlap(told: Tensor, masks: Tensor) -> Tensor:
 
 def _scenes(count: int, seed: int, questions: int) -> Iterator[tuple[NDArray[np.uint8], list[Question]]]:
     """Yield pictures as they are read, and what is asked about each."""
-    for number in range(count):
-        scene = render((seed, number), WHOLE, supersample=1)
-        asker = Questioner(scene.ids, scene.things, np.random.default_rng((seed, number, 1)))
-        image = cv2.resize(scene.image, READ, interpolation=cv2.INTER_AREA)
-        yield np.asarray(image, np.uint8), asker.ask(questions)
+    for _, scene, asked in asked_scenes(count, questions, seed, "fast"):
+        yield np.asarray(cv2.resize(scene.image, READ, interpolation=cv2.INTER_AREA), np.uint8), asked
 
 
 def sample(count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

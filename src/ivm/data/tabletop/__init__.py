@@ -17,5 +17,6 @@ mujoco_studio.py   a layout drawn by MuJoCo: picture and ids (mujoco_gl.py, mujo
 wordings.py        how people ask
 questions.py       instructions about a scene, with the mask of what each needs
 relations.py       further forms of them: near and far, beside what, good for what, made of what
+asked.py           whole scenes with questions, to calibrate and to evaluate by
 stream.py          training batches without end
 """

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ivm.data.coding import encode_picture
+from ivm.data.tabletop.asked import asked_scenes
 from ivm.evaluation.masks.sets import MaskQuestion
-from ivm.evaluation.scenes import HELD_OUT_SEED, asked_scenes
+from ivm.evaluation.scenes import HELD_OUT_SEED
 
 
 def rendered_masks(
@@ -18,7 +19,7 @@ def rendered_masks(
         scenes: how many.
         questions: about each.
         seed: of scenes and questions.
-        renderer: one of `ivm.evaluation.scenes.RENDERERS`.
+        renderer: one of `ivm.data.tabletop.asked.RENDERERS`.
 
     Raises:
         OptionError: there is no such renderer.

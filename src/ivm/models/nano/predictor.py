@@ -26,7 +26,7 @@ _THING = 11
 """Side in places of the map of kinds within which matches count as one thing's, for its size."""
 
 SURE = 2.0
-"""Logit from which a place is held to its surroundings, a probability of 0.88: masks are not changed by it."""
+"""Logit, before calibration, from which a place is held to its surroundings: masks are not changed by it."""
 AROUND = 3
 """Side of the square of surroundings, in blocks of 2 x 2 places. Chosen on rendered scenes."""
 

@@ -42,9 +42,9 @@ def load_network(path: str | Path) -> NanoNetwork:
 
 def _widened(state: dict[str, Tensor], network: NanoNetwork) -> dict[str, Tensor]:
     """Give weights from before the `predictor.ORDERS` what they lack, so that they answer as they did."""
-    new = network.state_dict()
     if any(name in state for name in _ORDERS):
         return state
+    new = network.state_dict()
     wide = state | {name: new[name] for name in _ORDERS}
     for name in _READ_MATCH:
         wide[name] = F.pad(state[name], (0, 0, 0, 0, 0, new[name].shape[1] - state[name].shape[1]))
