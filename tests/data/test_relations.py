@@ -67,10 +67,9 @@ def of(*ids, undecided=(), table=TABLE):
     return {str(mask.tolist())}
 
 
-def test_sides_are_asked_for_more_often_where_that_is_wanted():
-    often, seldom = (
-        sum(question.form == "side" for question in asker(forms=forms).ask(600)) for forms in (("side",), ())
-    )
+@pytest.mark.parametrize("form", ["side", "two"])
+def test_sides_and_pairs_are_asked_for_more_often_where_that_is_wanted(form):
+    often, seldom = (sum(question.form == form for question in asker(forms=forms).ask(600)) for forms in ((form,), ()))
     assert often > 2 * seldom > 0
 
 
@@ -210,7 +209,7 @@ def test_without_further_forms_the_questions_are_those_of_before(table, seed):
     ids, things = table
     before = Questioner(ids, things, np.random.default_rng(seed)).ask(6)
     assert [q.instruction for q in asker(ids, things, forms=(), seed=seed).ask(6)] == [q.instruction for q in before]
-    assert not {q.form for q in before} & (set(RELATIONS) - {"side"})
+    assert not {q.form for q in before} & (set(RELATIONS) - {"side", "two"})
 
 
 def test_uses_and_materials_speak_of_kinds_and_colours_that_there_are():

@@ -83,7 +83,7 @@ class Questioner:
                 return question
         draw = self.rng.random()
         if self.clear and draw < 0.72:
-            for ask, until in ((self._two, 0.14), (self.side, 0.28), (self._color, 0.34), (self._single, 1.0)):
+            for ask, until in ((self.two, 0.14), (self.side, 0.28), (self._color, 0.34), (self._single, 1.0)):
                 if draw < until and (question := ask()) is not None:
                     return question
         return self._absent()
@@ -162,7 +162,8 @@ class Questioner:
         text = self.choice(ONE_TARGET).format(f"{word} {self.choice(ANYTHING)}")
         return self.answer(text, "color", ids, maybe)
 
-    def _two(self) -> Question | None:
+    def two(self) -> Question | None:
+        """Ask for two things at once, neither of which the words for the other mean too."""
         first, second = self.phrase(self.target()), self.phrase(self.target())
         if first.ids & second.ids:
             return None

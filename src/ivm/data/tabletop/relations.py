@@ -36,6 +36,11 @@ def side(asker: Questioner) -> Question | None:
     return asker.side()
 
 
+def two(asker: Questioner) -> Question | None:
+    """Ask for two things at once, more often than a `Questioner` does anyway."""
+    return asker.two()
+
+
 def depth(asker: Questioner) -> Question | None:
     """Ask for the one of several that is plainly the nearest or the farthest."""
     phrase = asker.phrase(asker.target())
@@ -121,6 +126,7 @@ def material(asker: Questioner) -> Question | None:
 
 RELATIONS: dict[str, Callable[[Questioner], Question | None]] = {
     "side": side,
+    "two": two,
     "depth": depth,
     "beside": beside,
     "nearest": nearest,
