@@ -138,6 +138,23 @@ def test_a_folder_with_the_run_of_another_network_is_left_alone(run):
         train(other, run, progress=False)
 
 
+def test_a_run_that_an_earlier_version_began_is_left_alone(run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
+    kept = torch.load(folder / "last.ckpt", weights_only=True)
+    for name in ("weight", "bias"):  # versions up to 0.1.0 had no orders
+        del kept["state_dict"][f"network.predictor.match.orders.{name}"]
+    for name in ("place", "matched"):
+        narrow = kept["state_dict"][f"network.predictor.{name}.weight"][:, :-9]
+        kept["state_dict"][f"network.predictor.{name}.weight"] = narrow
+    torch.save(kept, folder / "last.ckpt")
+    before = (folder / "last.ckpt").read_bytes()
+    with pytest.raises(TrainingError, match=r"an earlier version.* \(4 weights .* `start`"):
+        train(dataclasses.replace(RECIPE, steps=9), folder, progress=False)
+    assert (folder / "last.ckpt").read_bytes() == before
+    other = dataclasses.replace(RECIPE, steps=1, start=str(folder / "last.ckpt"))
+    train(other, tmp_path / "other", progress=False)
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path):
     (tmp_path / "last.ckpt").write_text("not a checkpoint")
     with pytest.raises(CheckpointError, match=r"last\.ckpt"):

@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from ivm.core.errors import TrainingError
 from ivm.models.ivm7b.network import TRAINED
 from ivm.models.ivm7b.parts import Parts
 from ivm.models.ivm7b.reading import Reader
 from ivm.training import adapters
+from ivm.training.checkpoints import check_continues
 from ivm.training.discriminator import agreement
 from ivm.training.examples import Examples
 from ivm.training.export_ivm7b import ABOUT
@@ -162,14 +162,9 @@ class Ivm7bModule(pl.LightningModule):
         Raises:
             TrainingError: its run was another: without this discriminator, or of other adapters.
         """
-        wanted = {name: value.shape for name, value in self.named_parameters() if value.requires_grad}
-        kept = {name: value.shape for name, value in checkpoint.get("state_dict", {}).items()}
+        kept = dict(checkpoint.get("state_dict", {}))
         kept.pop(f"{_NETWORK}decoder.position", None)
-        if odd := sorted({name for name, _ in wanted.items() ^ kept.items()}):
-            raise TrainingError(
-                f"The last checkpoint is of another run, for example in {odd[0]} ({len(odd)} parameters are in one of "
-                "them alone, or of another size): choose another folder"
-            )
+        check_continues({name: value for name, value in self.named_parameters() if value.requires_grad}, kept)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take each process's place in the data."""

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from ivm.core.errors import TrainingError
 from ivm.data.tabletop.stream import COLOR_CLASSES, KIND_CLASSES, MASK_ONE, UNKNOWN
 from ivm.models.nano.network import NanoNetwork
+from ivm.training.checkpoints import check_continues
 from ivm.training.discriminator import Claim, MaskDiscriminator, agreement
 from ivm.training.examples import Examples
 from ivm.training.judge import SHOWN, shown
@@ -162,14 +163,11 @@ class NanoModule(pl.LightningModule):
         """Put together again what `on_save_checkpoint` parted.
 
         Raises:
-            TrainingError: the run was one with a discriminator and the recipe has none, or the other way round.
+            TrainingError: the run was another, see `check_continues`.
         """
-        apart = checkpoint.pop("discriminator", {})
-        if bool(apart) != (self.discriminator is not None):
-            with_it = "with" if apart else "without"
-            raise TrainingError(f"The last checkpoint is of a run {with_it} a discriminator: choose another folder")
-        for key, values in apart.items():
+        for key, values in checkpoint.pop("discriminator", {}).items():
             checkpoint[key].update(values)
+        check_continues(self.state_dict(), checkpoint["state_dict"])
         self.places = Places(checkpoint.get("places"))
 
     def _rates(self) -> list[float]:
