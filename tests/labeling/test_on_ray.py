@@ -18,7 +18,10 @@ from pathlib import Path
 import pytest
 
 from fake_lmm import MODEL, process
+from ivm.core.errors import OptionError
 from ivm.data.shards import Shard
+from ivm.labeling.on_ray import RayEngine, RaySettings
+from ivm.labeling.run import Work
 from ivm.labeling.writer import read_maker
 from labeling_tasks import write_lines
 
@@ -29,10 +32,10 @@ TESTS = Path(__file__).parents[1]
 TASKS = 30
 KEY = "sk-nobody-may-see-this"
 PATIENCE = 800
+"""Seconds; a busy machine is no failure."""
 SLOW = pytest.mark.skipif(
     not os.environ.get("IVM_RAY"), reason="starts Ray clusters and kills them, for minutes: set IVM_RAY=1 to try it"
 )
-"""Seconds; a busy machine is no failure."""
 
 RECIPE = """
 source: {{path: in/tasks.jsonl}}
@@ -52,6 +55,22 @@ ray: {{object_store_mb: 100}}
 def place(tmp_path):
     write_lines(tmp_path / "in", TASKS, ({"image": "none.png", "instruction": "the red square", "uuid": "missing"},))
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [(None, "when less else runs: Timed out after 30"), ("auto", "cannot be reached at auto: Timed out")],
+)
+def test_a_ray_that_does_not_start_in_time_is_one_sentence(monkeypatch, address, told):
+    import ray
+
+    def late(**options):
+        raise Exception("Timed out\nafter 30 seconds")  # as Ray's own code has it
+
+    monkeypatch.setattr(ray, "init", late)
+    engine = RayEngine(RaySettings(address=address), None, cpus=1)
+    with pytest.raises(OptionError, match=told):
+        list(engine.run(Work(read=None, stages=[], todo=[])))
 
 
 def environment(**more: str) -> dict[str, str]:

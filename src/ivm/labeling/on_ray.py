@@ -69,7 +69,7 @@ class RayEngine:
         """Stream the parts through pools of workers.
 
         Raises:
-            OptionError: the cluster is not to be reached, or has too few cores.
+            OptionError: Ray does not start, the cluster is not to be reached, or has too few cores.
             IvmError: as stages do.
         """
         asker = self._open()
@@ -143,9 +143,11 @@ class RayEngine:
                 options["_temp_dir"] = str(Path(settings.temporary).resolve())
         try:
             self._ray.init(**options, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
-        except (ConnectionError, ValueError, OSError, RuntimeError) as error:
+        except Exception as error:  # a node that does not start in time makes Ray raise Exception itself
             reason = " ".join(str(error).split())
-            raise OptionError(f"Ray cannot be reached at {settings.address or 'this machine'}: {reason}") from None
+            again = "does not start; run the same command again when less else runs"
+            failed = again if here else f"cannot be reached at {settings.address}"
+            raise OptionError(f"Ray {failed}: {reason}") from None
 
     def _open_desk(self, lmm: LmmSettings) -> Any:
         Desk(lmm).close()  # a mistake in the settings is told here, not by an actor that does not start
