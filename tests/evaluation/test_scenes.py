@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import subprocess
@@ -8,7 +9,7 @@ import pytest
 
 from ivm.core.errors import DeviceError, OptionError
 from ivm.core.model import Prediction
-from ivm.evaluation.scenes import SceneReport, SceneScore, answer_scenes
+from ivm.evaluation.scenes import HELD_OUT_SEED, SceneReport, SceneScore, answer_scenes
 from ivm.inference.masker import Masker
 
 
@@ -128,10 +129,14 @@ def test_the_threshold_decides_what_is_masked():
     assert all(one.iou in (None, 0) for one in strict)
 
 
-def test_the_command_prints_a_table(toy_nano):
+def command(toy_nano, *more):
     environment = os.environ | {"COLUMNS": "120", "TERM": "dumb", "NO_COLOR": "1"}
-    line = [sys.executable, "-m", "ivm", "eval", "scenes", "--scenes", "10", "--model", str(toy_nano)]
-    done = subprocess.run(line, capture_output=True, text=True, env=environment, timeout=250)
+    line = [sys.executable, "-m", "ivm", "eval", "scenes", "--scenes", "10", "--model", str(toy_nano), *more]
+    return subprocess.run(line, capture_output=True, text=True, env=environment, timeout=250)
+
+
+def test_the_command_prints_a_table(toy_nano):
+    done = command(toy_nano)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     lines = done.stdout.splitlines()
@@ -142,6 +147,12 @@ def test_the_command_prints_a_table(toy_nano):
     assert {"single", "color"} <= {row.split()[0] for row in rows}
     assert re.search(r"AUROC 0\.\d{3}, calibration error 0\.\d{3}", done.stdout)
     assert "60 questions, 10 scenes" in done.stdout
+
+
+def test_the_command_asks_about_other_scenes_by_another_seed(toy_nano):
+    told = [json.loads(command(toy_nano, "--json", *more).stdout) for more in ((), ("--seed", "900100"))]
+    assert [one["seed"] for one in told] == [HELD_OUT_SEED, 900_100]
+    assert [one["scores"][0]["instruction"] for one in told] != [told[0]["scores"][0]["instruction"]] * 2
 
 
 def test_another_renderer_draws_other_scenes(answered):

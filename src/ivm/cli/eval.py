@@ -10,7 +10,7 @@ import typer
 
 from ivm.cli import eval_lmm, eval_masks, eval_reports
 from ivm.cli.console import command_line, emit, tables
-from ivm.cli.options import Debug, Json, Model, Renderer, RendererName, Scores, Threshold, threshold_of
+from ivm.cli.options import Debug, Json, Model, Renderer, RendererName, Scores, Seed, Threshold, threshold_of
 
 app = typer.Typer(help="Measure how good a model is.", no_args_is_help=True)
 app.command("masks")(eval_masks.masks)
@@ -66,10 +66,13 @@ def scenes(
     count: Annotated[int, typer.Option("--scenes", min=10, help="How many scenes to render.")] = 200,
     model: Model = "ivm-nano",
     renderer: Renderer = RendererName.fast,
+    seed: Seed = 900_002,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Ask about rendered tables that no recipe trains on; print IoU by kind of question, and how good `found` is.
+
+    Recipes have seeds below 900000, calibration has 900001.
 
     Example: ivm eval scenes --model my-nano --renderer mujoco
     """
@@ -86,7 +89,7 @@ def scenes(
     from ivm.inference.zoo import load
 
     aside = Console(stderr=True)
-    answers = answer_scenes(load(model), scenes=count, renderer=renderer)
+    answers = answer_scenes(load(model), scenes=count, seed=seed, renderer=renderer)
     report = SceneReport(tuple(track(answers, "Asking", total=count * 6, console=aside, disable=not aside.is_terminal)))
     table = Table("Question", "n", "pointing", "mean IoU", box=None, pad_edge=False)
     for form in [*report.forms, None]:
@@ -102,4 +105,6 @@ def scenes(
         f"[dim]{len(report.scores)} questions, {count} scenes; in brackets 95 % intervals, bootstrap over scenes[/]"
     )
     if as_json:
-        emit(json.dumps({"model": model, "renderer": renderer.value, "scenes": count, **report.to_json()}))
+        emit(
+            json.dumps({"model": model, "renderer": renderer.value, "scenes": count, "seed": seed, **report.to_json()})
+        )

@@ -17,7 +17,7 @@ from ivm.inference.masker import Masker
 from ivm.masking.overlap import mask_iou
 
 HELD_OUT_SEED = 900_002
-"""Seed of the scenes; no recipe trains on it, and calibration uses another."""
+"""Seed of the scenes; no recipe trains on one from 900,000 on, and calibration uses another."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
