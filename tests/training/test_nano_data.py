@@ -7,6 +7,8 @@ import torch
 
 from ivm.core.errors import RecipeError, ShardError, TrainingError
 from ivm.data.augment import Sample
+from ivm.data.record import Record
+from ivm.data.shards import write_shard
 from ivm.data.tabletop.stream import UNKNOWN
 from ivm.models.nano.weights import load_network
 from ivm.training.nano import NanoModule
@@ -14,7 +16,7 @@ from ivm.training.nano_data import PLACE, NanoBatches, from_samples, joined
 from ivm.training.recipe import NanoRecipe
 from ivm.training.run import train
 from signalled_run import SignalledRecipe
-from tiny_records import write_records
+from tiny_records import square_record, write_records
 from tiny_run import TINY_RECIPE
 
 DWSL = {"weighting": {"kind": "dwsl"}, "discriminator": {"width": 8}}
@@ -176,3 +178,28 @@ IMPOSSIBLE = [
 def test_an_impossible_value_is_named(changes, words):
     with pytest.raises(RecipeError, match=words):
         NanoRecipe(**TINY_RECIPE | changes)
+
+
+def test_two_processes_give_what_one_gives_for_the_same_batch(tmp_path):
+    """Two shards of one record each: both are in each step, together in one process, or one in each of two."""
+    there = square_record(3, "machine")
+    image, mask = there.pixels()
+    absent = Record.of(
+        uuid="absent", image=image, mask=np.zeros_like(mask), instructions=["the blue cup"], source="human",
+        license="CC0-1.0", present=False,
+    )  # fmt: skip
+    for record in (there, absent):
+        write_shard(tmp_path / f"{record.source}.tar", [record])
+    both = {"pictures": 2, "sources": [{"shards": str(tmp_path)}]}
+    one = NanoRecipe(**TINY_RECIPE | {"steps": 1, "clip": 0.0}, tabletop=False, records=both, pictures_every=0, **DWSL)
+    two = dataclasses.replace(one, records=both | {"pictures": 1}, processes=2)
+    seen = []
+    for recipe, name in ((one, "one"), (two, "two")):
+        train(recipe, tmp_path / name, progress=False)
+        kept = torch.load(tmp_path / name / "last.ckpt", weights_only=True)
+        [optimizer] = kept["optimizer_states"]
+        # Adam makes whole steps of a gradient that is rounding only, so what it has seen is compared, not what it did.
+        seen.append([state["exp_avg"] for state in optimizer["state"].values()])
+        seen[-1] += [value for name, value in kept["state_dict"].items() if "running" in name]
+    assert any(moment.abs().max() > 1e-4 for moment in seen[0])
+    torch.testing.assert_close(seen[1], seen[0], atol=1e-6, rtol=1e-4)

@@ -36,6 +36,8 @@ def mask_losses(logits: Tensor, target: Tensor, decided: Tensor) -> tuple[Tensor
 def weighted_mean(losses: Tensor, weights: Tensor, counted: Tensor | None = None) -> Tensor:
     """Return sum(weight * loss) / number of samples, a scalar; no gradient flows into the weights.
 
+    In several processes the number is the mean of theirs, so that the mean of what they return is that of one process.
+
     Weights of another shape would broadcast: (N, 1) against (N,) makes mean(weights) * mean(losses), and every sample
     would weigh the same.
 
@@ -51,7 +53,7 @@ def weighted_mean(losses: Tensor, weights: Tensor, counted: Tensor | None = None
     shapes = {tuple(tensor.shape) for tensor in (losses, weights, counted)}
     if len(shapes) > 1 or losses.ndim != 1:
         raise ValueError(f"Losses and weights must be of one shape (N,), not {sorted(shapes)}")
-    return (weights.detach() * losses * counted).sum() / counted.sum().clamp(min=1)
+    return (weights.detach() * losses * counted).sum() / nonzero(mean_over_processes(counted.sum()))
 
 
 def mean_over_processes(number: Tensor) -> Tensor:
@@ -61,6 +63,11 @@ def mean_over_processes(number: Tensor) -> Tensor:
     total = number.detach().clone()
     torch.distributed.all_reduce(total)
     return total / torch.distributed.get_world_size()
+
+
+def nonzero(number: Tensor) -> Tensor:
+    """A scalar to divide by: 1 in place of 0."""
+    return torch.where(number > 0, number, 1.0)
 
 
 def discriminator_loss(

@@ -17,7 +17,7 @@ from ivm.training.checkpoints import check_continues
 from ivm.training.discriminator import Claim, MaskDiscriminator, agreement
 from ivm.training.examples import Examples
 from ivm.training.judge import SHOWN, shown
-from ivm.training.losses import discriminator_loss, mask_losses, weighted_mean
+from ivm.training.losses import discriminator_loss, mask_losses, mean_over_processes, nonzero, weighted_mean
 from ivm.training.nano_data import PLACE, NanoBatches
 from ivm.training.places import Places
 from ivm.training.recipe import NanoRecipe
@@ -220,4 +220,4 @@ def _map_loss(shown: Tensor, wanted: Tensor) -> Tensor:
     known = wanted != UNKNOWN
     total = F.cross_entropy(shown, wanted, odds, ignore_index=UNKNOWN, reduction="sum")
     weight = torch.where(known, odds[wanted.masked_fill(~known, 0)], 0.0).sum()
-    return total / weight.clamp(min=BACKGROUND_WEIGHT)
+    return total / nonzero(mean_over_processes(weight))

@@ -23,6 +23,7 @@ from ivm.training.checkpoints import WholeCheckpoints
 from ivm.training.examples import ExamplePictures
 from ivm.training.ivm7b_recipe import PACKAGES, Ivm7bRecipe
 from ivm.training.nano import NanoModule
+from ivm.training.norms import SharedNorms
 from ivm.training.recipe import NanoRecipe, Recipe
 from ivm.training.stopping import Signals, StopBetweenSteps
 
@@ -117,7 +118,7 @@ def make_trainer(recipe: Recipe, output: Path, signals: Signals, *, progress: bo
         logger=[CSVLogger(output, name="", version=""), _board(output)],
         log_every_n_steps=20,
         callbacks=_callbacks(recipe, output, signals, progress=progress),
-        plugins=[WholeCheckpoints()],
+        plugins=[WholeCheckpoints(), *([SharedNorms()] if isinstance(recipe, NanoRecipe) else [])],
         enable_progress_bar=progress,
         enable_model_summary=False,
         use_distributed_sampler=False,
