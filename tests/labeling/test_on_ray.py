@@ -59,7 +59,7 @@ def place(tmp_path):
 
 @pytest.mark.parametrize(
     ("address", "told"),
-    [(None, "when less else runs: Timed out after 30"), ("auto", "cannot be reached at auto: Timed out")],
+    [(None, r"does not start here \(Timed out after 30 seconds\)"), ("auto", "cannot be reached at auto: Timed out")],
 )
 def test_a_ray_that_does_not_start_in_time_is_one_sentence(monkeypatch, address, told):
     import ray

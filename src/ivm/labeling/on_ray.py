@@ -145,9 +145,11 @@ class RayEngine:
             self._ray.init(**options, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
         except Exception as error:  # a node that does not start in time makes Ray raise Exception itself
             reason = " ".join(str(error).split())
-            again = "does not start; run the same command again when less else runs"
-            failed = again if here else f"cannot be reached at {settings.address}"
-            raise OptionError(f"Ray {failed}: {reason}") from None
+            if here:
+                told = f"Ray does not start here ({reason}): where it was only slow, run the same command again"
+            else:
+                told = f"Ray cannot be reached at {settings.address}: {reason}"
+            raise OptionError(told) from error
 
     def _open_desk(self, lmm: LmmSettings) -> Any:
         Desk(lmm).close()  # a mistake in the settings is told here, not by an actor that does not start
