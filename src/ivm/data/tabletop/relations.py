@@ -7,6 +7,7 @@ the thing is undecided, or nothing is asked.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import methodcaller
 from typing import TYPE_CHECKING
 
 import cv2
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
 
 STEEPEST = 2.5
 """How much longer a stretch of the table may be than it looks, away from the camera, for the lowest of cameras."""
-
-
-def side(asker: Questioner) -> Question | None:
-    """Ask for the leftmost, rightmost, largest or smallest of several, more often than a `Questioner` does anyway."""
-    return asker.side()
-
-
-def two(asker: Questioner) -> Question | None:
-    """Ask for two things at once, more often than a `Questioner` does anyway."""
-    return asker.two()
 
 
 def depth(asker: Questioner) -> Question | None:
@@ -125,15 +116,18 @@ def material(asker: Questioner) -> Question | None:
 
 
 RELATIONS: dict[str, Callable[[Questioner], Question | None]] = {
-    "side": side,
-    "two": two,
+    "side": methodcaller("side"),
+    "two": methodcaller("two"),
     "depth": depth,
     "beside": beside,
     "nearest": nearest,
     "use": use,
     "material": material,
 }
-"""Further forms by the name that `Questioner` and `TabletopStream` know them by."""
+"""Further forms by the name that `Questioner` and `TabletopStream` know them by.
+
+A `Questioner` asks for sides and for two at once anyway; named here, more often.
+"""
 
 
 def _of_any(asker: Questioner, text: str, form: str, ids: frozenset[int], maybe: frozenset[int]) -> Question | None:
