@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +35,9 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     chosen = parser.parse_args()
     source, rng = ObjectMapSource(chosen.photos), random.Random(5)
-    absent = [*not_there(source, rng)]
-    people = [record for record in free(source) if (record.pixels()[1] > 0).mean() >= LEAST]
+    records = [*free(source)]
+    absent = [*not_there(source, records, rng)]
+    people = [record for record in records if (record.pixels()[1] > 0).mean() >= LEAST]
     rng.shuffle(people)
     for name, records in (("people", people), ("absent", absent)):
         (chosen.output / name).mkdir(parents=True, exist_ok=True)
@@ -51,11 +52,11 @@ def free(source: ObjectMapSource) -> Iterator[Record]:
             yield source.record(entry)
 
 
-def not_there(source: ObjectMapSource, rng: random.Random) -> Iterator[Record]:
-    """Yield a record for each photo that asks for classes that it does not show."""
+def not_there(source: ObjectMapSource, records: Iterable[Record], rng: random.Random) -> Iterator[Record]:
+    """Yield a record for each photo of `records` that asks for classes that it does not show."""
     names = {entry.name for entry in source.entries}
     seen: dict[str, tuple[Record, set[str]]] = {}
-    for record in free(source):
+    for record in records:
         assert record.provenance is not None
         seen.setdefault(record.provenance.item, (record, set()))
     for entry in source.entries:

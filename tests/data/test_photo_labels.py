@@ -38,27 +38,30 @@ def photos(tmp_path):
         numbers[2:6, 3:9] = 1
         Image.fromarray(numbers).save(folder / "instances" / file.replace("jpg", "png"))
         dog = {"id": 1, "name": "dog", "crowd": False}
-        # The one for validation names what nobody asks the others for unless it is asked for in vain.
+        # What the one for validation shows beside the dog, the others are asked for in vain.
         others = [{"id": 2 + n, "name": name, "crowd": False} for n, name in enumerate(SPARE)] if split == "val" else []
         images.append({"file": file, "license_id": license_id, "split": split, "objects": [dog, *others]})
     (folder / "index.json").write_text(json.dumps({"images": images}))
     return folder
 
 
-def test_only_photos_for_training_whose_licence_lets_weights_be_given_away(photos, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def labels(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["photo_labels.py", str(photos), "-o", str(tmp_path / "out")])
     photo_labels.main()
+    return tmp_path / "out"
+
+
+def test_only_photos_for_training_whose_licence_lets_weights_be_given_away(capsys, labels):
     assert capsys.readouterr().out == "3 photos, 3 labels\n"
-    people = records(tmp_path / "out" / "people")
+    people = records(labels / "people")
     assert {record.license for record in people} == {"CC-BY-2.0", "CC-BY-SA-2.0", "no known copyright restrictions"}
     assert {record.provenance.item for record in people} == {"4.jpg", "5.jpg", "7.jpg"}
     assert all((record.pixels()[1] > 0).sum() == 24 for record in people)
 
 
-def test_photos_are_asked_for_what_they_do_not_show(photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["photo_labels.py", str(photos), "-o", str(tmp_path / "out")])
-    photo_labels.main()
-    absent = records(tmp_path / "out" / "absent")
+def test_photos_are_asked_for_what_they_do_not_show(labels):
+    absent = records(labels / "absent")
     assert len(absent) == 3
     for record in absent:
         assert not record.present
